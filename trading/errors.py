@@ -1,0 +1,139 @@
+"""One tree of errors: what happened, where, what was expected, what to do.
+
+PeerchargeError
+├── InputError (ValueError)          bad input; the command exits with 2
+│   ├── TableError                   rows of a table: file, row, column, value, expected
+│   └── OptionError                  one argument or option: name, value, expected
+└── LedgerError (RuntimeError)       anything the ledger says or fails to say
+    ├── LedgerUnreachableError       no answer from the node; retryable
+    ├── WrongLedgerError             another chain, no contract or another version there
+    └── LedgerRevertedError          the contract refused; carries the error's name and arguments
+        ├── NotAllowedError          the caller lacks the role
+        ├── WrongStateError          the batch, operator or account is not in a state for this
+        ├── BadTradeError            one trade of a batch is at fault; says which
+        ├── BalanceError             not enough free balance, or the token did not deliver
+        └── BadArgumentError         an argument is outside what the contract accepts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class PeerchargeError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class InputError(PeerchargeError, ValueError):
+    """What the user gave cannot be used; nothing was computed or written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault of a table. `row` is the line of the file when `file` is known."""
+
+    expected: str
+    column: str | None = None
+    row: int | None = None
+    value: object = None
+
+    def __str__(self) -> str:
+        where = [f"row {self.row}"] if self.row is not None else []
+        where += [f"column {self.column!r}"] if self.column is not None else []
+        found = f" found {self.value!r}," if self.row is not None else ""
+        return f"{', '.join(where)}:{found} expected {self.expected}" if where else self.expected
+
+
+class TableError(InputError):
+    """A table breaks its schema; all faults in one raise.
+
+    Attributes:
+        source: the file, or the name of the table when it did not come from one.
+        faults: every fault found, in row order.
+    """
+
+    SHOWN = 5
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        self.source = source
+        self.faults = tuple(faults)
+        shown = [f"{source}: {fault}" for fault in self.faults[: self.SHOWN]]
+        more = len(self.faults) - len(shown)
+        if more:
+            shown.append(f"{source}: and {more} more of the kind")
+        super().__init__("\n".join(shown))
+
+
+class OptionError(InputError):
+    """One argument is outside what is accepted."""
+
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        self.name = name
+        self.value = value
+        self.expected = expected
+        super().__init__(f"{name}={value!r}: expected {expected}")
+
+
+class LedgerError(PeerchargeError, RuntimeError):
+    """Something between this process and the chain went wrong.
+
+    Attributes:
+        retryable: True if the same call may succeed later without a change.
+    """
+
+    retryable: bool = False
+
+
+class LedgerUnreachableError(LedgerError):
+    """The node gave no answer, or not the answer of a node."""
+
+    retryable = True
+
+
+class WrongLedgerError(LedgerError):
+    """The node answers, but it is another chain, or holds no contract of this version."""
+
+
+class LedgerRevertedError(LedgerError):
+    """The contract refused the call; nothing changed on chain.
+
+    Attributes:
+        name: the Solidity error's name.
+        arguments: its arguments by name.
+    """
+
+    def __init__(self, name: str, arguments: Mapping[str, Any], sentence: str) -> None:
+        self.name = name
+        self.arguments = dict(arguments)
+        super().__init__(sentence)
+
+
+class NotAllowedError(LedgerRevertedError):
+    """The caller lacks the role that the call needs."""
+
+
+class WrongStateError(LedgerRevertedError):
+    """The batch, operator, account or contract is not in a state for this call."""
+
+
+class BalanceError(LedgerRevertedError):
+    """Not enough free balance, or the token did not move as asked."""
+
+
+class BadArgumentError(LedgerRevertedError):
+    """An argument is outside what the contract accepts."""
+
+
+class BadTradeError(LedgerRevertedError):
+    """One trade of a batch is at fault.
+
+    Attributes:
+        trade_index: its position in the batch, from 0.
+    """
+
+    @property
+    def trade_index(self) -> int:
+        """Position of the trade in the batch that was submitted, from 0."""
+        return int(self.arguments["index"])

@@ -1,0 +1,74 @@
+"""Exact units: integer watt-hours, integer micro-euro per kWh, integer micro-euro.
+
+The one place where euros and kilowatt-hours as people type them become integers, and where energy
+times price becomes money, rounded down as the contract rounds.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from trading.errors import OptionError
+
+UEUR_PER_EUR = 1_000_000
+WH_PER_KWH = 1_000
+MAX_U32 = 2**32 - 1
+
+Int64Array = npt.NDArray[np.int64]
+
+
+def price_ueur_per_kwh(eur_per_kwh: float | str | Decimal, *, name: str = "price") -> int:
+    """A price in EUR/kWh, as typed, in integer micro-euro per kWh (nearest, ties to even).
+
+    Raises:
+        OptionError: not a number, negative, or above what a trade word holds (4294.967295).
+
+    >>> price_ueur_per_kwh("0.25")
+    250000
+    """
+    try:
+        price = Decimal(str(eur_per_kwh))
+    except InvalidOperation:
+        raise OptionError(name, eur_per_kwh, "a price in EUR/kWh, such as 0.25") from None
+    if not price.is_finite() or price < 0 or price * UEUR_PER_EUR > MAX_U32:
+        raise OptionError(name, eur_per_kwh, "a price in EUR/kWh from 0 to 4294.967295")
+    return round(price * UEUR_PER_EUR)
+
+
+def cost_ueur(energy_wh: Int64Array, price_ueur_per_kwh: Int64Array | int) -> Int64Array:
+    """Equation (5), C = P * E, in micro-euro, rounded down: the remainder stays with the payer.
+
+    Energy and price each fit 32 bits, so the product fits 64. The contract computes the same.
+    """
+    return np.asarray(energy_wh, dtype=np.int64) * price_ueur_per_kwh // WH_PER_KWH
+
+
+def hash_unit(seed: int, field: str, key: str) -> float:
+    """A draw from [0, 1) that depends on (seed, field, key) alone, not on order or filters."""
+    digest = blake2b(f"{seed}|{field}|{key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def hash_units(seed: int, field: str, keys: npt.NDArray[np.object_] | list[str]) -> npt.NDArray[np.float64]:
+    """`hash_unit` over many keys; shape of `keys`."""
+    return np.fromiter((hash_unit(seed, field, str(key)) for key in keys), dtype=np.float64)
+
+
+def eur(ueur: int) -> float:
+    """Micro-euro as euro, for people only; never computed with."""
+    return ueur / UEUR_PER_EUR
+
+
+def kwh(wh: int) -> float:
+    """Watt-hours as kilowatt-hours, for people only; never computed with."""
+    return wh / WH_PER_KWH
+
+
+def is_fraction(value: float) -> bool:
+    """True for a finite number in [0, 1]."""
+    return math.isfinite(value) and 0.0 <= value <= 1.0
