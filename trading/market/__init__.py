@@ -1,1 +1,116 @@
-"""."""
+"""Equations (4) and (5): orders in, priced trades out.
+
+`clear` takes and returns tables. `MECHANISMS` holds the same mechanisms on plain arrays, for a
+simulation that clears each interval: `order_book` makes their input, `Fills` is what they return.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+from trading.errors import OptionError
+from trading.market.book import Fills, Mechanism, OrderBook, Orders, PeerPrice, order_book, orders
+from trading.market.orders import coded_book, no_orders, orders_of, trade_table
+from trading.market.priority import arrival, largest, neediest
+from trading.market.pro_rata import pro_rata
+from trading.tables import ORDERS, check
+
+__all__ = [
+    "DEFAULT_MECHANISM",
+    "MECHANISMS",
+    "Fills",
+    "Mechanism",
+    "OrderBook",
+    "Orders",
+    "PeerPrice",
+    "clear",
+    "mechanism_named",
+    "order_book",
+    "orders",
+    "orders_of",
+]
+
+MECHANISMS: dict[str, Mechanism] = {
+    "pro-rata": pro_rata,
+    "arrival": arrival,
+    "neediest": neediest,
+    "largest": largest,
+}
+"""Every mechanism by the name that users type. A new one is a file here and a line in this."""
+
+# A claimed state of charge, time or size should not buy a place in the queue.
+DEFAULT_MECHANISM = "pro-rata"
+
+
+def clear(
+    orders: pd.DataFrame, *, mechanism: str = DEFAULT_MECHANISM, price: PeerPrice
+) -> pd.DataFrame:
+    """Equations (4) and (5): match bids with asks and price every trade.
+
+    FLOW D5.5 section 2.2.4, reconstructed: E_ij = min(remaining E_req,i, remaining E_av,j), both
+    reduced by it, many-to-many in the order of the mechanism; C_ij = P * E_ij, rounded down to
+    whole micro-euro.
+
+    Args:
+        orders: ORDERS table; it is not changed. One without rows gives no trades.
+        mechanism: a name in `MECHANISMS`.
+        price: what buyers pay and sellers get.
+
+    Returns:
+        TRADES table, each pair at most once, in the order of the buyers' queue, then of the
+        sellers'; for `pro-rata` both queues are in order of vehicle id. Ids are ordered by Unicode
+        code point, and neither order nor trades depend on the order of the rows.
+
+    Raises:
+        TableError: the orders break their schema; all faults are named.
+        OptionError: no mechanism has that name.
+
+    >>> import pandas as pd
+    >>> book = pd.DataFrame(
+    ...     {
+    ...         "vehicle_id": ["a", "b", "c"],
+    ...         "side": ["buy", "buy", "sell"],
+    ...         "energy_wh": [10_000, 5_000, 9_000],
+    ...         "soc": [0.35, 0.50, 0.95],
+    ...         "arrival": [1, 2, 3],
+    ...     }
+    ... )
+    >>> trades = clear(book, mechanism="pro-rata", price=PeerPrice.same(250_000))
+    >>> print(trades[["buyer_id", "seller_id", "energy_wh", "cost_ueur"]].to_string(index=False))
+    buyer_id seller_id  energy_wh  cost_ueur
+           a         c       6000    1500000
+           b         c       3000     750000
+    """
+    run = mechanism_named(mechanism)
+    checked = _NO_ORDERS if no_orders(orders) else check(orders, ORDERS)
+    coded = coded_book(checked)
+    return trade_table(run(coded.book, price), coded.vehicle_ids)
+
+
+def mechanism_named(name: str) -> Mechanism:
+    """The mechanism of that name.
+
+    Raises:
+        OptionError: there is none; the message lists those there are, and the nearest.
+    """
+    if name in MECHANISMS:
+        return MECHANISMS[name]
+    expected = "one of " + ", ".join(MECHANISMS)
+    near = get_close_matches(str(name).lower(), MECHANISMS, n=1)
+    if near:
+        expected += f"; did you mean {near[0]!r}?"
+    raise OptionError("mechanism", name, expected)
+
+
+_NO_ORDERS = pd.DataFrame(
+    {
+        "vehicle_id": pd.Series([], dtype="str"),
+        "side": pd.Series([], dtype="str"),
+        "energy_wh": np.empty(0, dtype=np.int64),
+        "soc": np.empty(0, dtype=np.float64),
+        "arrival": np.empty(0, dtype=np.int64),
+    }
+)

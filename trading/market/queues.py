@@ -1,0 +1,72 @@
+"""Equation (4): two queues served against each other, without a loop over vehicles.
+
+E_ij = min(remaining E_req,i, remaining E_av,j), both remainders reduced by it, is what happens
+where two rulers of stacked orders lie side by side: every mark on either ruler ends a trade. So the
+trades are the gaps between the marks of both, taken together and sorted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trading.market.book import Fills, OrderBook, PeerPrice
+from trading.units import Int64Array
+
+
+def walk(
+    book: OrderBook,
+    price: PeerPrice,
+    *,
+    buyer_queue: Int64Array | None = None,
+    seller_queue: Int64Array | None = None,
+    bought_wh: Int64Array | None = None,
+    sold_wh: Int64Array | None = None,
+) -> Fills:
+    """Serve the first buyer from the first seller, move on when either is done, till a side ends.
+
+    Equation (4) of FLOW D5.5 section 2.2.4, reconstructed.
+
+    Args:
+        book: the orders.
+        price: what every trade costs.
+        buyer_queue: positions of `book.buyers` in the order they are served; by code without it.
+        seller_queue: positions of `book.sellers` in the order they serve; by code without it.
+        bought_wh: energy to serve in place of each buyer's order (position by position, 0 allowed).
+        sold_wh: energy to take in place of each seller's order.
+
+    Returns:
+        Fills in the order of the buyers' queue, then of the sellers'. Their sum is the smaller of
+        the two sides' sums, and there are fewer of them than orders on both sides together.
+    """
+    buyers, demand_wh = _queued(book.buyers.code, book.buyers.energy_wh, bought_wh, buyer_queue)
+    sellers, supply_wh = _queued(book.sellers.code, book.sellers.energy_wh, sold_wh, seller_queue)
+    # Each mark is where an order ends. Orders fit 32 bits, so sums fit 63 for 2**31 of them.
+    marks = np.concatenate((np.cumsum(demand_wh), np.cumsum(supply_wh)))
+    # Timsort merges two ascending runs in one pass.
+    order = np.argsort(marks, kind="stable")
+    marks = marks[order]
+    is_buyer_mark = order < len(buyers)
+    # Position of the order that runs up to a mark: how many of its side ended before that mark.
+    buyer_at: Int64Array = np.cumsum(is_buyer_mark) - is_buyer_mark
+    seller_at = np.arange(len(marks)) - buyer_at
+    energy_wh = np.diff(marks, prepend=0)
+    # A gap of 0 is where both sides end at once, or an order of nothing; past the shorter side
+    # there is nobody to trade with.
+    traded = np.flatnonzero((energy_wh > 0) & (buyer_at < len(buyers)) & (seller_at < len(sellers)))
+    return Fills(
+        buyer=buyers[buyer_at[traded]],
+        seller=sellers[seller_at[traded]],
+        energy_wh=energy_wh[traded],
+        price_ueur_per_kwh=np.full(len(traded), price.buyer_ueur_per_kwh, dtype=np.int64),
+        seller_price_ueur_per_kwh=np.full(len(traded), price.seller_ueur_per_kwh, dtype=np.int64),
+    )
+
+
+def _queued(
+    code: Int64Array,
+    energy_wh: Int64Array,
+    instead_wh: Int64Array | None,
+    queue: Int64Array | None,
+) -> tuple[Int64Array, Int64Array]:
+    wanted = energy_wh if instead_wh is None else instead_wh
+    return (code, wanted) if queue is None else (code[queue], wanted[queue])
