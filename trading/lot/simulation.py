@@ -1,0 +1,310 @@
+"""A parking lot through a day: bids and asks at each gate closure, then the power that flows.
+
+Pure: the market mechanism and the agreement of the consortium are arguments. The order of things
+is DESIGN's "Gate closure": trades of an interval are matched and agreed before it begins, and only
+agreed trades move energy. Every vehicle charges at once whatever peers do not cover; a seller
+neither charges in an interval in which it sells, nor sells what it bought in its stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from trading.lot.stays import UNKNOWN, BoolArray, LotRules, Stays
+from trading.lot.terms import Terms
+from trading.market import Fills, Mechanism, OrderBook, PeerPrice, order_book
+from trading.market.orders import trade_table
+from trading.units import Int64Array
+
+Agree = Callable[[int, pd.DataFrame], BoolArray]
+"""What the consortium says to an interval's trades: (start in Unix s, priced trades) -> agreed."""
+
+
+def agree_to_all(_start_s: int, trades: pd.DataFrame) -> BoolArray:
+    """No consortium at all: every trade is agreed. For scenarios that are compared off chain."""
+    return np.ones(len(trades), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A market interval: `gate_s` closes the market, power flows in [start_s, end_s)."""
+
+    start_s: int
+    end_s: int
+    gate_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotRun:
+    """What happened in a lot; arrays are in the order of `stays.ids`.
+
+    Attributes:
+        stays: the sessions and the rules they were under.
+        terms: what things cost.
+        price: the posted price of every trade.
+        trades: TRADES columns after `interval_start` and `trade_id`, before `agreed`.
+        start_s: beginning of each interval, Unix seconds.
+        grid_only_wh, grid_wh, peers_wh: energy at the chargers' meters in each interval: from the
+            grid without trading, from the grid with it, and from peers.
+        from_grid_wh, from_peers_wh, to_peers_wh: energy at each session's meter.
+        owed_wh: grid energy that a session owes because it left before delivering what it sold.
+        covered_wh: grid energy that a session drew at the expense of a seller who had left.
+        shortfall_wh: agreed energy that did not flow because a party left before its time.
+        blocked: trades that were matched but lie outside floor or ceiling.
+        blocked_wh, dust_wh: energy of those, and of trades too small to make.
+    """
+
+    stays: Stays
+    terms: Terms
+    price: PeerPrice
+    trades: pd.DataFrame
+    start_s: Int64Array
+    grid_only_wh: Int64Array
+    grid_wh: Int64Array
+    peers_wh: Int64Array
+    from_grid_wh: Int64Array
+    from_peers_wh: Int64Array
+    to_peers_wh: Int64Array
+    owed_wh: Int64Array
+    covered_wh: Int64Array
+    shortfall_wh: int
+    blocked: int
+    blocked_wh: int
+    dust_wh: int
+
+
+def intervals_of(stays: Stays) -> list[Interval]:
+    """The market intervals that cover all stays, in order."""
+    step = stays.rules.interval_s
+    first = int(stays.arrival_s.min()) // step * step
+    last = -(-int(stays.departure_s.max()) // step) * step
+    return [
+        Interval(start_s=start, end_s=start + step, gate_s=start - stays.rules.gate_lead_s)
+        for start in range(first, last, step)
+    ]
+
+
+def simulate_lot(
+    sessions: pd.DataFrame,
+    *,
+    rules: LotRules,
+    terms: Terms,
+    mechanism: Mechanism,
+    agree: Agree = agree_to_all,
+    progress: Callable[[int, int], None] | None = None,
+) -> LotRun:
+    """Run a lot from the first arrival to the last departure.
+
+    Args:
+        sessions: a SESSIONS table.
+        rules: how the lot trades.
+        terms: what things cost.
+        mechanism: matches an interval's bids and asks.
+        agree: decides each interval's trades before it begins; a trade refused moves no energy.
+        progress: called with (intervals done, intervals in all).
+
+    Raises:
+        TableError: the sessions break their schema.
+    """
+    stays = Stays(sessions, rules)
+    return _Lot(stays, terms, mechanism, agree).run(progress)
+
+
+class _Lot:
+    """The state of a run: counters at each session's meter, in whole Wh."""
+
+    def __init__(self, stays: Stays, terms: Terms, mechanism: Mechanism, agree: Agree) -> None:
+        self.stays, self.terms, self.mechanism, self.agree = stays, terms, mechanism, agree
+        self.rules = stays.rules
+        guarantee, efficiency = self.rules.guarantee, self.rules.efficiency
+        self.price = terms.peer_price(guarantee, efficiency)
+        self.blocks = terms.limits and not terms.is_rational(self.price, guarantee, efficiency)
+        n = len(stays)
+        self.drawn_wh = np.zeros(n, np.int64)
+        self.from_peers_wh = np.zeros(n, np.int64)
+        self.to_peers_wh = np.zeros(n, np.int64)
+        self.promised_wh = np.zeros(n, np.int64)
+        self.owed_wh = np.zeros(n, np.int64)
+        self.covered_wh = np.zeros(n, np.int64)
+        self.shortfall_wh = self.blocked = self.blocked_wh = self.dust_wh = 0
+        self.trades: list[pd.DataFrame] = []
+
+    def run(self, progress: Callable[[int, int], None] | None) -> LotRun:
+        intervals = intervals_of(self.stays)
+        grid_wh = np.zeros(len(intervals), np.int64)
+        peers_wh = np.zeros(len(intervals), np.int64)
+        for k, interval in enumerate(intervals):
+            fills = self._trade(interval)
+            grid_wh[k], peers_wh[k] = self._flow(interval, fills)
+            if progress is not None:
+                progress(k + 1, len(intervals))
+        edges = np.array([i.start_s for i in intervals] + [intervals[-1].end_s])
+        alone = np.array([int(self.stays.grid_only_wh(int(edge)).sum()) for edge in edges])
+        return LotRun(
+            stays=self.stays,
+            terms=self.terms,
+            price=self.price,
+            trades=pd.concat(self.trades, ignore_index=True) if self.trades else self._none(),
+            start_s=edges[:-1],
+            grid_only_wh=np.diff(alone),
+            grid_wh=grid_wh,
+            peers_wh=peers_wh,
+            from_grid_wh=self.drawn_wh - self.from_peers_wh,
+            from_peers_wh=self.from_peers_wh,
+            to_peers_wh=self.to_peers_wh,
+            owed_wh=self.owed_wh,
+            covered_wh=self.covered_wh,
+            shortfall_wh=self.shortfall_wh,
+            blocked=self.blocked,
+            blocked_wh=self.blocked_wh,
+            dust_wh=self.dust_wh,
+        )
+
+    # ------------------------------------------------------------------ before the interval
+
+    def _trade(self, interval: Interval) -> Fills | None:
+        """Match what is offered at gate closure, price it, and ask for agreement."""
+        book = self._book(interval)
+        if book is None:
+            return None
+        fills = self.mechanism(book, self.price)
+        cost = fills.energy_wh * fills.price_ueur_per_kwh // 1000
+        is_dust = (fills.energy_wh < self.rules.smallest_trade_wh) | (cost == 0)
+        if self.blocks:
+            self.blocked += int((~is_dust).sum())
+            self.blocked_wh += int(fills.energy_wh[~is_dust].sum())
+            return None
+        self.dust_wh += int(fills.energy_wh[is_dust].sum())
+        fills = _where(fills, ~is_dust)
+        if not len(fills):
+            return None
+        priced = self._priced(fills, interval)
+        agreed = np.asarray(self.agree(interval.start_s, priced), dtype=np.bool_)
+        self.trades.append(priced.assign(agreed=agreed))
+        return _where(fills, agreed) if agreed.any() else None
+
+    def _book(self, interval: Interval) -> OrderBook | None:
+        """Bids and asks of the vehicles that are there at gate closure, or None without both."""
+        stays = self.stays
+        start, end = interval.start_s, interval.end_s
+        there = (stays.arrival_s <= interval.gate_s) & (stays.departure_s > start)
+        bids = np.where(there, np.maximum(stays.bid_cap_wh - self.drawn_wh, 0), 0)
+        asks = np.where(there, stays.ask_cap_wh - self.promised_wh, 0)
+        if not bids.any() or not asks.any():
+            return None
+        bids = np.minimum(bids, stays.chargeable_wh(start, end, planned=True))
+        asks = np.minimum(asks, stays.dischargeable_wh(start, end, planned=True))
+        if self.rules.guarantee == "whole":
+            asks = np.minimum(asks, self._replaceable_wh(end))
+        if not bids.any() or not asks.any():
+            return None
+        efficiency = self.rules.efficiency
+        content = (
+            stays.content_wh + efficiency.stored(self.drawn_wh) - efficiency.drawn(self.to_peers_wh)
+        )
+        return order_book(
+            required_wh=bids,
+            available_wh=asks,
+            soc=content / stays.capacity_wh,
+            arrival=stays.arrival_s,
+        )
+
+    def _replaceable_wh(self, after_s: int) -> Int64Array:
+        """What each seller can still sell and recharge, with its own need, before it leaves.
+
+        A seller whose departure nobody knows cannot promise to recharge, so it sells nothing.
+        """
+        stays, efficiency = self.stays, self.rules.efficiency
+        leaves = stays.known_departure(after_s)
+        until = np.where(leaves == UNKNOWN, after_s, leaves)
+        window = stays.chargeable_wh(after_s, until, planned=True)
+        spare = efficiency.stored(self.drawn_wh + window) - efficiency.stored(stays.need_wh)
+        most = efficiency.discharge_from(np.maximum(spare, 0))
+        return np.maximum(most - self.to_peers_wh, 0)
+
+    def _priced(self, fills: Fills, interval: Interval) -> pd.DataFrame:
+        trades = trade_table(fills, self.stays.ids)
+        start = pd.Timestamp(interval.start_s, unit="s", tz="UTC").as_unit("us")
+        trades.insert(0, "interval_start", start)
+        stamp = start.strftime("%Y%m%dT%H%MZ")
+        trades.insert(1, "trade_id", [f"{stamp}-{n:03d}" for n in range(len(trades))])
+        return trades
+
+    def _none(self) -> pd.DataFrame:
+        empty = np.zeros(0, np.int64)
+        nothing = Fills(
+            buyer=empty,
+            seller=empty,
+            energy_wh=empty,
+            price_ueur_per_kwh=empty,
+            seller_price_ueur_per_kwh=empty,
+        )
+        frame = self._priced(nothing, Interval(start_s=0, end_s=0, gate_s=0))
+        return frame.assign(agreed=np.zeros(0, np.bool_))
+
+    # ------------------------------------------------------------------ during the interval
+
+    def _flow(self, interval: Interval, fills: Fills | None) -> tuple[int, int]:
+        """Let power flow: (Wh from the grid, Wh from peers) at the chargers' meters."""
+        stays, efficiency = self.stays, self.rules.efficiency
+        n = len(stays)
+        sold = np.zeros(n, np.int64)
+        target = stays.need_wh
+        if self.rules.guarantee == "whole":
+            to_store = efficiency.stored(stays.need_wh) + efficiency.drawn(self.to_peers_wh)
+            target = np.where(
+                self.to_peers_wh > 0, efficiency.charge_for(to_store), stays.need_wh
+            )
+        room = stays.chargeable_wh(interval.start_s, interval.end_s)
+        drawn = np.minimum(np.maximum(target - self.drawn_wh, 0), room)
+        bought = np.zeros(n, np.int64)
+        if fills is not None:
+            drawn[fills.seller] = 0
+            np.add.at(self.promised_wh, fills.seller, fills.energy_wh)
+            moved = self._deliver(fills, drawn, interval)
+            np.add.at(bought, fills.buyer, moved)
+            np.add.at(sold, fills.seller, moved)
+        self.drawn_wh += drawn
+        self.from_peers_wh += bought
+        self.to_peers_wh += sold
+        return int((drawn - bought).sum()), int(bought.sum())
+
+    def _deliver(self, fills: Fills, drawn: Int64Array, interval: Interval) -> Int64Array:
+        """What flows of each agreed trade: all of it, unless a party left before its time.
+
+        Whoever left bears it: a buyer pays for what it did not take; a seller owes the grid energy
+        that replaces what it did not deliver.
+        """
+        can_take = drawn.copy()
+        can_give = self.stays.dischargeable_wh(interval.start_s, interval.end_s)
+        moved = fills.energy_wh.copy()
+        asked = np.bincount(fills.buyer, fills.energy_wh, len(can_take))
+        offered = np.bincount(fills.seller, fills.energy_wh, len(can_give))
+        if (asked <= can_take).all() and (offered <= can_give).all():
+            return moved
+        for i in range(len(fills)):
+            buyer, seller = fills.buyer[i], fills.seller[i]
+            moved[i] = min(fills.energy_wh[i], can_take[buyer], can_give[seller])
+            can_take[buyer] -= moved[i]
+            can_give[seller] -= moved[i]
+            missing = fills.energy_wh[i] - moved[i]
+            replaced = min(missing, can_take[buyer])
+            can_take[buyer] -= replaced
+            self.covered_wh[buyer] += replaced
+            self.owed_wh[seller] += replaced
+            self.shortfall_wh += int(missing)
+        return moved
+
+
+def _where(fills: Fills, kept: BoolArray) -> Fills:
+    return Fills(
+        buyer=fills.buyer[kept],
+        seller=fills.seller[kept],
+        energy_wh=fills.energy_wh[kept],
+        price_ueur_per_kwh=fills.price_ueur_per_kwh[kept],
+        seller_price_ueur_per_kwh=fills.seller_price_ueur_per_kwh[kept],
+    )

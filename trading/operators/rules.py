@@ -1,0 +1,271 @@
+"""What an operator checks in a batch, one small rule each, on its own copy of the sessions.
+
+A rule looks at a whole batch and returns every fault it finds; an operator reports the findings of
+all rules, not the first. A new rule is a function here and a line in `RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from trading.lot import Stays, Terms
+from trading.units import Int64Array, cost_ueur
+
+UNKNOWN_PARTY = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One fault: which rule, which trade of the batch (None: the batch as a whole), and what."""
+
+    rule: str
+    trade_index: int | None
+    sentence: str
+
+    def __str__(self) -> str:
+        where = "batch" if self.trade_index is None else f"trade {self.trade_index}"
+        return f"{where}: {self.rule}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A pending batch beside what one operator knows by itself.
+
+    Attributes:
+        trades: decoded from the chain, in order: `energy_wh`, `price_ueur_per_kwh`,
+            `seller_price_ueur_per_kwh`, `interval_start` (UTC), `lot`, and `buyer`, `seller`: the
+            parties' codes in `stays`, `UNKNOWN_PARTY` for an account that fits no session.
+        locked_ueur: what the contract locked for the batch.
+        deadline_s: last second for votes, in chain time.
+        stays: the operator's own sessions.
+        terms: the lot's published terms.
+        lot: number of the operator's lot.
+        band: lowest and highest price that the authority allows, ueur per kWh.
+        largest_spread: that the authority allows, ueur per kWh.
+        sold_wh: what each session sold in batches confirmed before, by code.
+        in_interval_wh: bought and sold by code in batches confirmed before, by interval start in s.
+        keeps_lot_time: whether the chain's clock is the lot's; false where a past day is replayed
+            on a live network, and gate closure cannot be checked.
+    """
+
+    trades: pd.DataFrame
+    locked_ueur: int
+    deadline_s: int
+    stays: Stays
+    terms: Terms
+    lot: int
+    band: tuple[int, int]
+    largest_spread: int
+    sold_wh: Int64Array
+    in_interval_wh: Mapping[int, tuple[Int64Array, Int64Array]]
+    keeps_lot_time: bool
+
+    def known(self) -> pd.DataFrame:
+        """The trades of which both parties are known."""
+        return self.trades[
+            (self.trades["buyer"] != UNKNOWN_PARTY) & (self.trades["seller"] != UNKNOWN_PARTY)
+        ]
+
+    def by_interval(self) -> Iterator[tuple[int, pd.DataFrame]]:
+        """(start in Unix s, known trades) of each interval in the batch."""
+        for start, trades in self.known().groupby("interval_start"):
+            yield int(pd.Timestamp(str(start)).timestamp()), trades
+
+
+Rule = Callable[[Case], list[Finding]]
+
+
+def parties(case: Case) -> list[Finding]:
+    """Both accounts belong to sessions that this operator knows, in its own lot."""
+    found = []
+    for side in ("buyer", "seller"):
+        for i in np.flatnonzero(case.trades[side] == UNKNOWN_PARTY):
+            account = case.trades[f"{side}_account"].iloc[i]
+            sentence = f"{side} account {account} belongs to no session known here"
+            found.append(Finding(rule="parties", trade_index=int(i), sentence=sentence))
+    for i in np.flatnonzero(case.trades["lot"] != case.lot):
+        sentence = f"lot {case.trades['lot'].iloc[i]}, expected {case.lot}"
+        found.append(Finding(rule="parties", trade_index=int(i), sentence=sentence))
+    return found
+
+
+def roles(case: Case) -> list[Finding]:
+    """Equation (1) on arrival makes the buyer a buyer and the seller a seller with V2G."""
+    found = []
+    for side, holds in (("buyer", case.stays.is_buyer), ("seller", case.stays.is_seller)):
+        for i, code in case.known()[side].items():
+            if not holds[code]:
+                sentence = f"{case.stays.ids[code]} is {case.stays.role[code]}, not a {side}"
+                found.append(_finding("roles", i, sentence))
+    return found
+
+
+def presence(case: Case) -> list[Finding]:
+    """Both parties stood in the lot at gate closure and are not known to leave before the start."""
+    stays, found = case.stays, []
+    for start, trades in case.by_interval():
+        gate = start - stays.rules.gate_lead_s
+        there = (stays.arrival_s <= gate) & (stays.departure_s > start)
+        for side in ("buyer", "seller"):
+            for i, code in trades[side].items():
+                if not there[code]:
+                    sentence = f"{side} {stays.ids[code]} is not in the lot at {_clock(start)}"
+                    found.append(_finding("presence", i, sentence))
+    return found
+
+
+def gate_closure(case: Case) -> list[Finding]:
+    """Intervals begin on the lot's grid, and voting ends before power would flow."""
+    found, step = [], case.stays.rules.interval_s
+    for start, trades in case.by_interval():
+        first = trades.index[0]
+        if start % step:
+            sentence = f"{_clock(start)} is not the start of an interval of {step} s"
+            found.append(_finding("gate closure", first, sentence))
+        if case.keeps_lot_time and case.deadline_s > start:
+            sentence = f"votes are open until {_clock(case.deadline_s)}, after {_clock(start)}"
+            found.append(_finding("gate closure", first, sentence))
+    return found
+
+
+def seller_energy(case: Case) -> list[Finding]:
+    """No seller sells more than it had above its floor, over all its trades: nothing twice."""
+    stays, trades = case.stays, case.known()
+    in_batch = _sum_by_code(trades["seller"], trades["energy_wh"], len(stays))
+    total = case.sold_wh + in_batch
+    found = []
+    for code in np.flatnonzero((in_batch > 0) & (total > stays.ask_cap_wh)):
+        sentence = (
+            f"{stays.ids[code]} would have sold {total[code]} Wh in all, "
+            f"it has {stays.ask_cap_wh[code]} Wh to sell"
+        )
+        found.append(_finding("seller energy", _largest(trades, "seller", code), sentence))
+    return found
+
+
+def buyer_need(case: Case) -> list[Finding]:
+    """No buyer buys more than it still requires at the start of the interval."""
+    stays, found = case.stays, []
+    for start, trades in case.by_interval():
+        bought, _ = case.in_interval_wh.get(start, _nothing(len(stays)))
+        in_batch = _sum_by_code(trades["buyer"], trades["energy_wh"], len(stays))
+        left = np.maximum(stays.bid_cap_wh - stays.grid_only_wh(start), 0)
+        for code in np.flatnonzero((in_batch > 0) & (bought + in_batch > left)):
+            sentence = (
+                f"{stays.ids[code]} would buy {bought[code] + in_batch[code]} Wh "
+                f"at {_clock(start)}, it requires {left[code]} Wh"
+            )
+            found.append(_finding("buyer need", _largest(trades, "buyer", code), sentence))
+    return found
+
+
+def power(case: Case) -> list[Finding]:
+    """No charger moves more in the interval than its power and the stay allow, nor both ways."""
+    stays, found = case.stays, []
+    for start, trades in case.by_interval():
+        end = start + stays.rules.interval_s
+        before_bought, before_sold = case.in_interval_wh.get(start, _nothing(len(stays)))
+        bought = _sum_by_code(trades["buyer"], trades["energy_wh"], len(stays))
+        sold = _sum_by_code(trades["seller"], trades["energy_wh"], len(stays))
+        limits = {
+            "buyer": (bought, before_bought, stays.chargeable_wh(start, end, planned=True)),
+            "seller": (sold, before_sold, stays.dischargeable_wh(start, end, planned=True)),
+        }
+        for side, (in_batch, before, most) in limits.items():
+            for code in np.flatnonzero((in_batch > 0) & (in_batch + before > most)):
+                sentence = (
+                    f"the charger of {stays.ids[code]} would move {in_batch[code] + before[code]} "
+                    f"Wh in one interval, it can move {most[code]} Wh"
+                )
+                found.append(_finding("power", _largest(trades, side, code), sentence))
+        both = (bought + before_bought > 0) & (sold + before_sold > 0) & (bought + sold > 0)
+        for code in np.flatnonzero(both):
+            side = "buyer" if bought[code] else "seller"
+            sentence = f"{stays.ids[code]} would charge and discharge in one interval"
+            found.append(_finding("power", _largest(trades, side, code), sentence))
+    return found
+
+
+def price(case: Case) -> list[Finding]:
+    """Prices are the lot's posted ones, inside the band and inside both parties' limits."""
+    terms, rules = case.terms, case.stays.rules
+    posted = terms.peer_price(rules.guarantee, rules.efficiency)
+    low, high = case.band
+    floor = terms.floor(rules.guarantee, rules.efficiency) if terms.limits else 0
+    ceiling = terms.ceiling() if terms.limits else high
+    found = []
+    for i, trade in case.trades.iterrows():
+        buyer = int(trade["price_ueur_per_kwh"])
+        seller = int(trade["seller_price_ueur_per_kwh"])
+        faults = [
+            (not low <= seller <= buyer <= high, f"the band is {low} to {high}"),
+            (buyer - seller > case.largest_spread, f"the spread may be {case.largest_spread}"),
+            (buyer > ceiling, f"the buyer's ceiling is {ceiling}"),
+            (seller < floor, f"the seller's floor is {floor}"),
+            (
+                (buyer, seller) != (posted.buyer_ueur_per_kwh, posted.seller_ueur_per_kwh),
+                f"posted are {posted.buyer_ueur_per_kwh} and {posted.seller_ueur_per_kwh}",
+            ),
+        ]
+        found += [
+            _finding("price", i, f"{buyer} and {seller} ueur/kWh to buyer and seller; {expected}")
+            for is_wrong, expected in faults
+            if is_wrong
+        ]
+    return found
+
+
+def cost(case: Case) -> list[Finding]:
+    """Equation (5): the money locked is the sum of the buyers' costs, each rounded down."""
+    energy = case.trades["energy_wh"].to_numpy(np.int64)
+    due = cost_ueur(energy, case.trades["price_ueur_per_kwh"].to_numpy(np.int64))
+    if int(due.sum()) == case.locked_ueur:
+        return []
+    sentence = f"{case.locked_ueur} ueur are locked, the trades cost {int(due.sum())} ueur"
+    return [Finding(rule="cost", trade_index=None, sentence=sentence)]
+
+
+RULES: dict[str, Rule] = {
+    "parties": parties,
+    "roles": roles,
+    "presence": presence,
+    "gate closure": gate_closure,
+    "seller energy": seller_energy,
+    "buyer need": buyer_need,
+    "power": power,
+    "price": price,
+    "cost": cost,
+}
+"""Every rule by name, in the order in which findings are reported."""
+
+
+def findings(case: Case) -> list[Finding]:
+    """What all rules find in `case`."""
+    return [finding for rule in RULES.values() for finding in rule(case)]
+
+
+def _finding(rule: str, index: object, sentence: str) -> Finding:
+    return Finding(rule=rule, trade_index=int(str(index)), sentence=sentence)
+
+
+def _sum_by_code(codes: pd.Series, energy_wh: pd.Series, n: int) -> Int64Array:  # type: ignore[type-arg]
+    total = np.zeros(n, np.int64)
+    np.add.at(total, codes.to_numpy(np.int64), energy_wh.to_numpy(np.int64))
+    return total
+
+
+def _nothing(n: int) -> tuple[Int64Array, Int64Array]:
+    return np.zeros(n, np.int64), np.zeros(n, np.int64)
+
+
+def _largest(trades: pd.DataFrame, side: str, code: int) -> object:
+    """Position of the largest trade of a session: the likeliest to be the wrong one."""
+    return trades.loc[trades[side] == code, "energy_wh"].idxmax()
+
+
+def _clock(at_s: int) -> str:
+    return pd.Timestamp(at_s, unit="s", tz="UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
