@@ -82,7 +82,7 @@ class Accounts:
             replacement and wear included.
         sellers_gain_ueur, buyers_gain_ueur: what trading left sellers and buyers better off.
         missing_grid_only_wh, missing_wh: battery content short of the need at departure.
-        replacement_ueur: what the missing energy costs at home.
+        replacement_grid_only_ueur, replacement_ueur: what the missing energy costs at home.
     """
 
     vehicles: pd.DataFrame
@@ -95,6 +95,7 @@ class Accounts:
     buyers_gain_ueur: int
     missing_grid_only_wh: int
     missing_wh: int
+    replacement_grid_only_ueur: int
     replacement_ueur: int
 
     @property
@@ -180,6 +181,7 @@ def accounts_of(run: LotRun) -> Accounts:
         buyers_gain_ueur=int(gain[stays.is_buyer].sum()),
         missing_grid_only_wh=int(missing_alone.sum()),
         missing_wh=int(missing.sum()),
+        replacement_grid_only_ueur=int(replaced(missing_alone).sum()),
         replacement_ueur=int(replaced(missing).sum()),
     )
 
