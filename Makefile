@@ -1,17 +1,72 @@
-# Two commands to begin with: `make demo` and `make test`. Everything lives in .venv.
+# Two commands to begin with: `make demo` and `make test`. Everything they install lives in .venv
+# and contracts/node_modules.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NPM    := $(shell command -v npm 2>/dev/null)
 
-.PHONY: demo test test-full lint format contracts install install-dev clean
+.PHONY: demo test test-full lint format contracts lock clean
 
-demo: install
+demo: $(VENV)/.installed
 	$(BIN)/peercharge demo
 
-install: $(VENV)/.installed
-install-dev: $(VENV)/.installed-dev
+test: lint $(VENV)/.installed-dev node-packages
+	$(BIN)/pytest -n 2 -m "not full"
+
+test-full: lint $(VENV)/.installed-dev node-packages
+	$(BIN)/pytest -n 2
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Compile the contracts and write contracts/artifacts; tests compare what is committed.
+contracts: $(VENV)/.installed-dev node-packages
+	$(BIN)/python contracts/build.py
+
+# Contract tests need Node.js; without it they are skipped, each with one line.
+.PHONY: node-packages
+ifdef NPM
+node-packages: contracts/node_modules/.installed
+contracts/node_modules/.installed: contracts/package-lock.json
+	cd contracts && npm ci --no-audit --no-fund --silent
+	touch $@
+else
+node-packages:
+	@echo "npm is missing: contract tests will be skipped"
+endif
 
 $(VENV)/.created:
-	$(PYTHON) -c 'import sys; sys.exit("peercharge needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "peercharge needs Python 3.11 or newer, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	touch $@
+
+# The package as its users install it: a wheel, dependencies pinned with hashes.
+$(VENV)/.installed: $(VENV)/.created requirements.lock requirements-build.lock pyproject.toml $(shell find trading contracts/artifacts -type f -not -name '*.pyc')
+	$(PIP) --require-hashes -r requirements-build.lock -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation --force-reinstall .
+	touch $@
+
+# The checkout itself, with what tests and linters need.
+$(VENV)/.installed-dev: $(VENV)/.created requirements-dev.lock pyproject.toml
+	$(PIP) --require-hashes -r requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+# Pin all dependencies anew, for every platform and Python from 3.11 on.
+lock: $(VENV)/.installed-dev
+	$(PIP) uv
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	echo hatchling | $(BIN)/uv pip compile $(LOCK) -c requirements-dev.lock - -o requirements-build.lock
+LOCK := --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command 'make lock'
+
+clean:
+	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache
