@@ -6,6 +6,8 @@ every quantity is non-negative and direction is a column, never a sign.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
@@ -129,6 +131,47 @@ TRADES = pa.DataFrameSchema(
 """Priced trades: what the buyer pays and what the seller gets; the spread is the lot's."""
 
 
+class Kind(StrEnum):
+    """What a column holds, whatever its schema library calls that."""
+
+    TEXT = "text"
+    NUMBER = "number (float64)"
+    WHOLE = "whole number (int64)"
+    FLAG = "true or false (bool)"
+    UTC = "time with a zone"
+    LOCAL = "time without a zone"
+
+
+def kind_of(column: pa.Column) -> Kind:
+    """The kind of a schema's column."""
+    name = str(column.dtype)
+    if name.startswith("datetime64"):
+        return Kind.UTC if name.endswith("UTC]") else Kind.LOCAL
+    numeric = {"float64": Kind.NUMBER, "int64": Kind.WHOLE, "bool": Kind.FLAG}
+    return numeric.get(name, Kind.TEXT)
+
+
+def expected_of(column: pa.Column) -> str:
+    """What a value of the column has to be, in words, for a fault."""
+    rules = [str(rule.error) for rule in column.checks if rule.error]
+    return rules[0] if rules else f"a {kind_of(column)}"
+
+
+def missing_columns(columns: pd.Index, schema: pa.DataFrameSchema) -> list[Fault]:
+    """A fault for each column that `schema` needs and `columns` lack, or hold twice."""
+    names = list(columns)
+    have = ", ".join(map(repr, names)) or "none"
+    return [
+        Fault(column=name, expected=f"this column, but it is missing (found: {have})")
+        for name, column in schema.columns.items()
+        if column.required and name not in names
+    ] + [
+        Fault(column=name, expected=f"one column of this name, found {names.count(name)}")
+        for name in schema.columns
+        if names.count(name) > 1
+    ]
+
+
 def check(
     frame: pd.DataFrame,
     schema: pa.DataFrameSchema,
@@ -149,78 +192,107 @@ def check(
             row, the column, the value and what was expected.
     """
     source = source or f"{schema.name} table"
-    missing = [name for name in schema.columns if name not in frame.columns]
+    missing = missing_columns(frame.columns, schema)
     if missing:
-        have = ", ".join(map(repr, frame.columns)) or "none"
-        raise TableError(
-            source,
-            [Fault(column=m, expected=f"this column, but it is missing (found: {have})") for m in missing],
-        )
+        raise TableError(source, missing)
     if frame.empty:
-        raise TableError(source, [Fault(expected="at least one row, found none")])
-    numbered = frame.reset_index(drop=True)
+        raise TableError(source, [Fault(expected="expected at least one row, found none")])
+    present = [name for name in schema.columns if name in frame.columns]
+    numbered = frame[present].reset_index(drop=True)
+    wide, mistyped = _widen(numbered, schema)
     try:
-        checked = schema.validate(_widen(numbered, schema), lazy=True)
+        checked = schema.validate(wide, lazy=True)
     except pa.errors.SchemaErrors as errors:
-        raise TableError(source, _faults(errors, numbered, schema, first_row)) from None
-    return pd.DataFrame(checked)[list(schema.columns)]
+        raise TableError(source, _faults(errors, numbered, schema, mistyped, first_row)) from None
+    return pd.DataFrame(checked)[present]
 
 
-def _widen(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:
-    """Lossless conversions only: whole numbers where floats are asked for, UTC times of any unit."""
-    wide = frame.copy(deep=False)
-    for name, column in schema.columns.items():
-        have, want = frame[name].dtype, str(column.dtype)
-        if want == "float64" and pd.api.types.is_numeric_dtype(have):
-            wide[name] = frame[name].astype("float64")
-        elif want == "int64" and pd.api.types.is_integer_dtype(have):
-            wide[name] = frame[name].astype("int64")
-        elif isinstance(have, pd.DatetimeTZDtype) and want.startswith("datetime64"):
-            wide[name] = frame[name].dt.tz_convert("UTC").astype(UTC_TIME)
-        elif want == "str" and (have == np.dtype(object) or pd.api.types.is_integer_dtype(have)):
-            wide[name] = frame[name].astype("str")
-    return wide
+def _widen(
+    frame: pd.DataFrame, schema: pa.DataFrameSchema
+) -> tuple[pd.DataFrame, dict[str, Fault]]:
+    """Lossless conversions only, and a fault for each column that no such conversion helps."""
+    wide, mistyped = frame.copy(deep=False), {}
+    for name in frame.columns:
+        column, values = schema.columns[name], frame[name]
+        if _is_lossless(values, kind_of(column)):
+            wide[name] = _converted(values, column)
+        else:
+            found = "text" if pd.api.types.is_string_dtype(values.dtype) else values.dtype
+            wanted, kind = expected_of(column), kind_of(column)
+            as_kind = "" if str(kind) in wanted else f" as a {kind}"
+            mistyped[name] = Fault(column=name, expected=f"{wanted}{as_kind}, found {found}")
+    return wide, mistyped
+
+
+def _is_lossless(values: pd.Series, kind: Kind) -> bool:
+    dtype = values.dtype
+    if kind in (Kind.UTC, Kind.LOCAL) and values.isna().all():
+        return True
+    if kind is Kind.NUMBER:
+        return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+    if kind is Kind.WHOLE:
+        fits = not pd.api.types.is_unsigned_integer_dtype(dtype) or values.max() < 2**63
+        return pd.api.types.is_integer_dtype(dtype) and not values.hasnans and bool(fits)
+    if kind is Kind.FLAG:
+        return pd.api.types.is_bool_dtype(dtype) and not values.hasnans
+    if kind is Kind.UTC:
+        return isinstance(dtype, pd.DatetimeTZDtype)
+    if kind is Kind.LOCAL:
+        return isinstance(dtype, np.dtype) and dtype.kind == "M"
+    is_named = isinstance(dtype, pd.CategoricalDtype | pd.StringDtype) or dtype == np.dtype(object)
+    return is_named or pd.api.types.is_integer_dtype(dtype)
+
+
+def _converted(values: pd.Series, column: pa.Column) -> pd.Series:
+    kind = kind_of(column)
+    wanted = pd.api.types.pandas_dtype(str(column.dtype))
+    if kind in (Kind.UTC, Kind.LOCAL) and values.isna().all():
+        return pd.Series(pd.NaT, index=values.index, dtype=wanted)
+    if kind is Kind.UTC:
+        values = values.dt.tz_convert("UTC")
+    converted: pd.Series = values.astype("str" if kind is Kind.TEXT else wanted)
+    return converted
 
 
 def _faults(
     errors: pa.errors.SchemaErrors,
     frame: pd.DataFrame,
     schema: pa.DataFrameSchema,
+    mistyped: dict[str, Fault],
     first_row: int,
 ) -> list[Fault]:
     cases = errors.failure_cases
-    faults: dict[tuple[object, object], Fault] = {}
-    for column, rule, found, index in zip(
-        cases["column"], cases["check"], cases["failure_case"], cases["index"], strict=True
-    ):
-        name = column if column in schema.columns else None
-        if index is None or pd.isna(index):
-            faults.setdefault((name, None), Fault(column=name, expected=_typed(schema, name, found)))
-            continue
-        if (column, None) in faults:
+    row_rules = {str(rule.error): str(rule.name) for rule in schema.checks or []}
+    needed = [name for name in frame.columns if not schema.columns[name].nullable]
+    has_gap = frame[needed].isna().any(axis=1)
+    faults: dict[tuple[int, str], Fault] = {}
+    for column, rule, index in zip(cases["column"], cases["check"], cases["index"], strict=True):
+        if column in mistyped or index is None or pd.isna(index):
             continue
         position = int(index)
-        if rule == "departure" or "later than" in str(rule):
-            name = "departure"
-        expected = {
-            "field_uniqueness": "an id that no other row has",
-            "multiple_fields_uniqueness": "an id that no other row has",
-            "not_nullable": _expected(schema, name),
-        }.get(str(rule), str(rule))
-        value = frame.at[position, name] if name in frame.columns else found
-        value = value.item() if isinstance(value, np.generic) else value
-        faults.setdefault(
-            (position, name),
-            Fault(row=position + first_row, column=name, value=value, expected=expected),
-        )
-    return sorted(faults.values(), key=lambda fault: (fault.row is not None, fault.row or 0))
+        # A rule over a row says nothing of use where the row lacks a value, or a column its type.
+        if rule in row_rules and (mistyped or has_gap.iloc[position]):
+            continue
+        name = row_rules.get(str(rule), str(column))
+        is_twice = rule in ("field_uniqueness", "multiple_fields_uniqueness")
+        if rule in row_rules:
+            expected = str(rule)
+        elif is_twice:
+            expected = "an id that no other row has"
+        else:
+            expected = expected_of(schema.columns[name])
+        value = _shown(frame.at[position, name])
+        fault = Fault(row=position + first_row, column=name, value=value, expected=expected)
+        faults.setdefault((position, name), fault)
+    place = {name: i for i, name in enumerate(frame.columns)}
+    in_order = sorted(faults, key=lambda key: (key[0], place[key[1]]))
+    return [*mistyped.values(), *(faults[key] for key in in_order)]
 
 
-def _typed(schema: pa.DataFrameSchema, column: str | None, found: object) -> str:
-    want = str(schema.columns[column].dtype) if column else "another type"
-    return f"values of type {want}, found {found}"
-
-
-def _expected(schema: pa.DataFrameSchema, column: str | None) -> str:
-    checks = schema.columns[column].checks if column in schema.columns else []
-    return str(checks[0].error) if checks and checks[0].error else "a value, found none"
+def _shown(value: object) -> object:
+    """The value as a person would write it: no numpy types, times in ISO 8601, nothing as None."""
+    if pd.isna(value):  # type: ignore[call-overload]
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat().replace("+00:00", "Z")
+    return value.item() if isinstance(value, np.generic) else value
