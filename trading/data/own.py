@@ -1,0 +1,78 @@
+"""The project's own CSV of stays: the columns of `trading.tables.SESSIONS`, some of them optional.
+
+Whoever writes this format can correct it, so nothing is left out: every fault is an error.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from trading.data.csv import read_table
+from trading.data.sessions import ReadOptions, Sessions, sorted_sessions
+from trading.tables import SESSIONS, UTC_TIME, check
+
+ZONE = "UTC"
+
+CHARGE_POWER_W = 6_656
+"""Assumption: a one-phase bay of 32 A at 208 V, as in the Caltech garage."""
+
+OPTIONAL = (
+    "estimated_departure",
+    "soc_source",
+    "charge_power_w",
+    "discharge_power_w",
+    "reserve_soc",
+)
+"""Columns that a file may lack."""
+
+
+def _is_after_arrival(frame: pd.DataFrame) -> pd.Series[bool]:
+    if "estimated_departure" not in frame:
+        return pd.Series(True, index=frame.index)
+    return ~(frame["estimated_departure"] <= frame["arrival"])
+
+
+_CSV = pa.DataFrameSchema(
+    SESSIONS.update_columns({name: {"required": False} for name in OPTIONAL}).columns,
+    checks=[
+        *SESSIONS.checks,
+        pa.Check(
+            _is_after_arrival,
+            error="an estimated departure later than the arrival, or none",
+            name="estimated_departure",
+        ),
+    ],
+    name="sessions",
+    strict="filter",
+)
+
+
+def read_own(path: Path, options: ReadOptions) -> Sessions:
+    """Stays from the project's own CSV.
+
+    Columns that a file lacks: `estimated_departure` none, `soc_source` declared, `charge_power_w`
+    6656, `discharge_power_w` the same as `charge_power_w`, `reserve_soc` 0. A column that is there
+    is full, except `estimated_departure`, where empty means none. Other columns are ignored.
+
+    Raises:
+        TableError: any fault, with its row, column, value and what was expected.
+        InputError: the file cannot be read.
+    """
+    given = read_table(path, _CSV)
+    defaults = pd.DataFrame(
+        {
+            "estimated_departure": pd.Series(pd.NaT, index=given.index, dtype=UTC_TIME),
+            "soc_source": "declared",
+            "charge_power_w": CHARGE_POWER_W,
+            "discharge_power_w": given.get("charge_power_w", CHARGE_POWER_W),
+            "reserve_soc": 0.0,
+        }
+    )
+    absent = [column for column in OPTIONAL if column not in given]
+    frame = given.join(defaults[absent])
+    return Sessions(
+        frame=sorted_sessions(check(frame, SESSIONS, source=str(path))), zone=options.zone
+    )
