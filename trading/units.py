@@ -54,7 +54,9 @@ def hash_unit(seed: int, field: str, key: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def hash_units(seed: int, field: str, keys: npt.NDArray[np.object_] | list[str]) -> npt.NDArray[np.float64]:
+def hash_units(
+    seed: int, field: str, keys: npt.NDArray[np.object_] | list[str]
+) -> npt.NDArray[np.float64]:
     """`hash_unit` over many keys; shape of `keys`."""
     return np.fromiter((hash_unit(seed, field, str(key)) for key in keys), dtype=np.float64)
 

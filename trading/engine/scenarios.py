@@ -129,8 +129,16 @@ def _row(scenario: Scenario, run: LotRun, books: Accounts) -> dict[str, object]:
 
 
 SENSITIVITY_SEEDS = 5
-SENSITIVITY_COLUMNS = ("assignment", "seeds", "peers_wh_low", "peers_wh_mean", "peers_wh_high",
-                       "peak_w_mean", "grid_only_peak_w_mean", "saving_ueur_mean")
+SENSITIVITY_COLUMNS = (
+    "assignment",
+    "seeds",
+    "peers_wh_low",
+    "peers_wh_mean",
+    "peers_wh_high",
+    "peak_w_mean",
+    "grid_only_peak_w_mean",
+    "saving_ueur_mean",
+)
 
 
 def sensitivity(
@@ -147,7 +155,9 @@ def sensitivity(
     Args:
         load: (assignment rule, seed) -> the same day's SESSIONS table under that rule.
         assignments: names of assignment rules.
-        rules, terms, mechanism: of the main run; the seed of the rules is replaced.
+        rules: of the main run; their seed is replaced.
+        terms: of the main run.
+        mechanism: of the main run.
         seeds: how many seeds to take, counted from the main run's.
 
     Returns:

@@ -2,7 +2,7 @@
 
 from trading.lot.accounts import Accounts, EnergyBalance, MoneyBalance, accounts_of
 from trading.lot.physics import Efficiency
-from trading.lot.simulation import Agree, Interval, LotRun, agree_to_all, intervals_of, simulate_lot
+from trading.lot.simulation import Agree, Interval, LotRun, intervals_of, simulate_lot
 from trading.lot.stays import Departures, LotRules, Stays
 from trading.lot.terms import GUARANTEES, Guarantee, Terms
 
@@ -21,7 +21,6 @@ __all__ = [
     "Stays",
     "Terms",
     "accounts_of",
-    "agree_to_all",
     "intervals_of",
     "simulate_lot",
 ]

@@ -127,7 +127,7 @@ def accounts_of(run: LotRun) -> Accounts:
     def replaced(wh: Int64Array) -> Int64Array:
         return cost_ueur(efficiency.charge_for(wh), terms.replacement)
 
-    agreed = run.trades[run.trades["agreed"]]
+    agreed = run.trades
     paid_peers = _by_session(run, agreed, "buyer_id", "cost_ueur")
     earned = _by_session(run, agreed, "seller_id", "income_ueur")
     paid_grid = cost_ueur(run.from_grid_wh - run.covered_wh + run.owed_wh, terms.lot_tariff)
@@ -187,7 +187,7 @@ def accounts_of(run: LotRun) -> Accounts:
 
 
 def load_of(run: LotRun) -> pd.DataFrame:
-    """Mean power in each interval, in whole W: from the grid alone, with trading, and from peers."""
+    """Mean power of each interval in whole W: from the grid alone, with trading, from peers."""
     step = run.stays.rules.interval_s
 
     def mean_w(wh: Int64Array) -> Int64Array:

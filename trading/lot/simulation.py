@@ -20,13 +20,9 @@ from trading.market import Fills, Mechanism, OrderBook, PeerPrice, order_book
 from trading.market.orders import trade_table
 from trading.units import Int64Array
 
-Agree = Callable[[int, pd.DataFrame], BoolArray]
-"""What the consortium says to an interval's trades: (start in Unix s, priced trades) -> agreed."""
-
-
-def agree_to_all(_start_s: int, trades: pd.DataFrame) -> BoolArray:
-    """No consortium at all: every trade is agreed. For scenarios that are compared off chain."""
-    return np.ones(len(trades), dtype=np.bool_)
+Agree = Callable[[int, pd.DataFrame], pd.DataFrame]
+"""What the consortium makes of an interval's trades: (start in Unix s, priced trades) -> the trades
+that it agreed to, as the ledger has them, with their index kept. Those are what flows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +42,7 @@ class LotRun:
         stays: the sessions and the rules they were under.
         terms: what things cost.
         price: the posted price of every trade.
-        trades: TRADES columns after `interval_start` and `trade_id`, before `agreed`.
+        trades: what was agreed: TRADES columns after `interval_start` and `trade_id`.
         start_s: beginning of each interval, Unix seconds.
         grid_only_wh, grid_wh, peers_wh: energy at the chargers' meters in each interval: from the
             grid without trading, from the grid with it, and from peers.
@@ -94,7 +90,7 @@ def simulate_lot(
     rules: LotRules,
     terms: Terms,
     mechanism: Mechanism,
-    agree: Agree = agree_to_all,
+    agree: Agree | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LotRun:
     """Run a lot from the first arrival to the last departure.
@@ -105,6 +101,7 @@ def simulate_lot(
         terms: what things cost.
         mechanism: matches an interval's bids and asks.
         agree: decides each interval's trades before it begins; a trade refused moves no energy.
+            None agrees to all, for scenarios that are compared off chain.
         progress: called with (intervals done, intervals in all).
 
     Raises:
@@ -117,7 +114,9 @@ def simulate_lot(
 class _Lot:
     """The state of a run: counters at each session's meter, in whole Wh."""
 
-    def __init__(self, stays: Stays, terms: Terms, mechanism: Mechanism, agree: Agree) -> None:
+    def __init__(
+        self, stays: Stays, terms: Terms, mechanism: Mechanism, agree: Agree | None
+    ) -> None:
         self.stays, self.terms, self.mechanism, self.agree = stays, terms, mechanism, agree
         self.rules = stays.rules
         guarantee, efficiency = self.rules.guarantee, self.rules.efficiency
@@ -131,7 +130,7 @@ class _Lot:
         self.owed_wh = np.zeros(n, np.int64)
         self.covered_wh = np.zeros(n, np.int64)
         self.shortfall_wh = self.blocked = self.blocked_wh = self.dust_wh = 0
-        self.trades: list[pd.DataFrame] = []
+        self.agreed: list[tuple[int, Int64Array, Fills]] = []
 
     def run(self, progress: Callable[[int, int], None] | None) -> LotRun:
         intervals = intervals_of(self.stays)
@@ -148,7 +147,7 @@ class _Lot:
             stays=self.stays,
             terms=self.terms,
             price=self.price,
-            trades=pd.concat(self.trades, ignore_index=True) if self.trades else self._none(),
+            trades=self._agreed_table(),
             start_s=edges[:-1],
             grid_only_wh=np.diff(alone),
             grid_wh=grid_wh,
@@ -182,10 +181,14 @@ class _Lot:
         fills = _where(fills, ~is_dust)
         if not len(fills):
             return None
-        priced = self._priced(fills, interval)
-        agreed = np.asarray(self.agree(interval.start_s, priced), dtype=np.bool_)
-        self.trades.append(priced.assign(agreed=agreed))
-        return _where(fills, agreed) if agreed.any() else None
+        numbers = np.arange(len(fills))
+        if self.agree is not None:
+            agreed = self.agree(interval.start_s, self._table(interval.start_s, numbers, fills))
+            numbers, fills = agreed.index.to_numpy(), self._fills(agreed)
+        if not len(fills):
+            return None
+        self.agreed.append((interval.start_s, numbers, fills))
+        return fills
 
     def _book(self, interval: Interval) -> OrderBook | None:
         """Bids and asks of the vehicles that are there at gate closure, or None without both."""
@@ -226,25 +229,38 @@ class _Lot:
         most = efficiency.discharge_from(np.maximum(spare, 0))
         return np.maximum(most - self.to_peers_wh, 0)
 
-    def _priced(self, fills: Fills, interval: Interval) -> pd.DataFrame:
+    def _table(self, start_s: int, numbers: Int64Array, fills: Fills) -> pd.DataFrame:
         trades = trade_table(fills, self.stays.ids)
-        start = pd.Timestamp(interval.start_s, unit="s", tz="UTC").as_unit("us")
-        trades.insert(0, "interval_start", start)
+        start = pd.Timestamp(start_s, unit="s", tz="UTC").as_unit("us")
         stamp = start.strftime("%Y%m%dT%H%MZ")
-        trades.insert(1, "trade_id", [f"{stamp}-{n:03d}" for n in range(len(trades))])
+        trades.insert(0, "interval_start", start)
+        ids = pd.Series([f"{stamp}-{number:03d}" for number in numbers], dtype="str")
+        trades.insert(1, "trade_id", ids)
         return trades
 
-    def _none(self) -> pd.DataFrame:
-        empty = np.zeros(0, np.int64)
-        nothing = Fills(
-            buyer=empty,
-            seller=empty,
-            energy_wh=empty,
-            price_ueur_per_kwh=empty,
-            seller_price_ueur_per_kwh=empty,
+    def _fills(self, trades: pd.DataFrame) -> Fills:
+        """Agreed trades as codes: the ledger may have agreed to others than were matched."""
+        return Fills(
+            buyer=np.searchsorted(self.stays.ids, trades["buyer_id"].to_numpy(dtype=object)),
+            seller=np.searchsorted(self.stays.ids, trades["seller_id"].to_numpy(dtype=object)),
+            energy_wh=trades["energy_wh"].to_numpy(np.int64),
+            price_ueur_per_kwh=trades["price_ueur_per_kwh"].to_numpy(np.int64),
+            seller_price_ueur_per_kwh=trades["seller_price_ueur_per_kwh"].to_numpy(np.int64),
         )
-        frame = self._priced(nothing, Interval(start_s=0, end_s=0, gate_s=0))
-        return frame.assign(agreed=np.zeros(0, np.bool_))
+
+    def _agreed_table(self) -> pd.DataFrame:
+        if self.agreed:
+            tables = [self._table(*interval) for interval in self.agreed]
+            return pd.concat(tables, ignore_index=True)
+        none = np.zeros(0, np.int64)
+        nothing = Fills(
+            buyer=none,
+            seller=none,
+            energy_wh=none,
+            price_ueur_per_kwh=none,
+            seller_price_ueur_per_kwh=none,
+        )
+        return self._table(0, none, nothing)
 
     # ------------------------------------------------------------------ during the interval
 
@@ -256,9 +272,7 @@ class _Lot:
         target = stays.need_wh
         if self.rules.guarantee == "whole":
             to_store = efficiency.stored(stays.need_wh) + efficiency.drawn(self.to_peers_wh)
-            target = np.where(
-                self.to_peers_wh > 0, efficiency.charge_for(to_store), stays.need_wh
-            )
+            target = np.where(self.to_peers_wh > 0, efficiency.charge_for(to_store), stays.need_wh)
         room = stays.chargeable_wh(interval.start_s, interval.end_s)
         drawn = np.minimum(np.maximum(target - self.drawn_wh, 0), room)
         bought = np.zeros(n, np.int64)

@@ -129,9 +129,7 @@ class Stays:
         spare = np.minimum(equations.available_wh, np.maximum(spare, 0))
         required = np.minimum(efficiency.charge_for(equations.required_wh), self.need_wh)
         self.bid_cap_wh: Int64Array = np.where(self.is_buyer, required, 0)
-        self.ask_cap_wh: Int64Array = np.where(
-            self.is_seller, efficiency.discharge_from(spare), 0
-        )
+        self.ask_cap_wh: Int64Array = np.where(self.is_seller, efficiency.discharge_from(spare), 0)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -169,6 +167,7 @@ class Stays:
         return np.where(self.planned_s > at_s, self.planned_s, UNKNOWN)
 
 
-def _seconds(times: pd.Series) -> Int64Array:  # type: ignore[type-arg]
+def _seconds(times: pd.Series) -> Int64Array:
     """Whole Unix seconds; a stay is counted from and to the second it is recorded in."""
-    return times.dt.as_unit("s").astype("int64").to_numpy(np.int64)
+    seconds: Int64Array = times.dt.as_unit("s").astype("int64").to_numpy(np.int64)
+    return seconds

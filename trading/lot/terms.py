@@ -65,9 +65,7 @@ class Terms:
         buyer = self.price
         if buyer is None:
             buyer = (self.floor(guarantee, efficiency) + self.ceiling()) // 2
-        return PeerPrice(
-            buyer_ueur_per_kwh=buyer, seller_ueur_per_kwh=max(buyer - self.lot_fee, 0)
-        )
+        return PeerPrice(buyer_ueur_per_kwh=buyer, seller_ueur_per_kwh=max(buyer - self.lot_fee, 0))
 
     def is_rational(self, price: PeerPrice, guarantee: Guarantee, efficiency: Efficiency) -> bool:
         """Whether both parties gain, or lose nothing, at `price`."""

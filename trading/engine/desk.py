@@ -1,0 +1,220 @@
+"""The settlement desk: takes an interval's trades to the ledger and brings back what was agreed.
+
+For each interval the desk submits its trades as batches before power flows (gate closure), lets the
+operators decide, and answers which trades are agreed. Confirmed batches are settled once their
+interval is over; rejected and expired ones are refunded. It keeps no state that the chain lacks but
+the table of its own trades.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from trading.chain import BatchState, Consortium, Key, Submission
+from trading.engine.faults import EngineFault, tamper
+from trading.engine.result import TRADE_COLUMNS
+from trading.lot import Stays, Terms
+from trading.operators import OperatorNode
+
+LIVE_LIFETIME_S = 600
+"""How long operators may vote where the chain's clock is not the lot's."""
+TAMPERED_EVERY = 4
+"""A dishonest engine slips a wrong trade into every fourth batch, from the second on."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    submission: Submission
+    trades: pd.DataFrame
+    interval_start: pd.Timestamp
+    settle_from_s: int
+    pending_at: pd.Timestamp
+    status: str = "pending"
+    decided_at: pd.Timestamp | None = None
+
+
+class SettlementDesk:
+    """Follows every batch of one lot from pending to its end.
+
+    Call `agree` for each interval in turn (it is what `simulate_lot` takes), then `close`.
+    """
+
+    def __init__(
+        self,
+        *,
+        consortium: Consortium,
+        engine: Key,
+        accounts: Mapping[str, int],
+        operators: Sequence[OperatorNode],
+        stays: Stays,
+        terms: Terms,
+        lot: int,
+        fault: EngineFault | None = None,
+    ) -> None:
+        """Bind the desk to a consortium.
+
+        Args:
+            consortium: the contract.
+            engine: signs submissions; an admitted aggregator.
+            accounts: account number of each session that may trade.
+            operators: the nodes that are to look at each batch.
+            stays: the sessions, for their interval and gate closure.
+            terms: what a dishonest engine bends.
+            lot: number of the lot.
+            fault: what a dishonest engine does to some batches; None for an honest one.
+        """
+        self._consortium = consortium
+        self._engine = engine
+        self._accounts = dict(accounts)
+        self._operators = list(operators)
+        self._stays = stays
+        self._terms = terms
+        self._lot = lot
+        self._fault = fault
+        self._sequence: dict[int, int] = {}
+        self._batches: list[_Batch] = []
+
+    # ------------------------------------------------------------------ during the day
+
+    def agree(self, start_s: int, trades: pd.DataFrame) -> pd.DataFrame:
+        """Submit an interval's trades, let the operators vote, and return those agreed to.
+
+        Args:
+            start_s: start of the interval, Unix seconds.
+            trades: TRADES columns after `interval_start` and `trade_id`.
+
+        Raises:
+            LedgerRevertedError: the contract refused the batch; says which trade is at fault.
+        """
+        rules = self._stays.rules
+        self._travel(start_s - rules.gate_lead_s)
+        self._finish(start_s - rules.gate_lead_s)
+        most = self._consortium.max_trades()
+        parts = [trades.iloc[first : first + most] for first in range(0, len(trades), most)]
+        return pd.concat([self._decide(start_s, part) for part in parts])
+
+    def _decide(self, start_s: int, trades: pd.DataFrame) -> pd.DataFrame:
+        """The trades of one batch as submitted if it was confirmed, else none of them."""
+        batch = self._submit(start_s, trades)
+        turn = len(self._batches) % max(len(self._operators), 1)
+        for node in self._operators[turn:] + self._operators[:turn]:
+            node.poll()
+        state = self._consortium.state_of(batch.submission.batch_id)
+        if state != BatchState.PENDING:
+            self._mark(batch, state)
+            return batch.trades if state == BatchState.CONFIRMED else batch.trades.iloc[:0]
+        # Nobody decided: power must not flow, so the batch has to run out before its interval.
+        self._wait_past(batch.submission.deadline)
+        self._mark(batch, self._consortium.state_of(batch.submission.batch_id))
+        return batch.trades.iloc[:0]
+
+    def _submit(self, start_s: int, trades: pd.DataFrame) -> _Batch:
+        wanted = trades
+        if self._fault is not None and len(self._batches) % TAMPERED_EVERY == 1:
+            wanted = tamper(
+                self._fault, trades, stays=self._stays, terms=self._terms, start_s=start_s
+            )
+        words = self._chain_table(wanted)
+        receipt = self._consortium.submit(words, deadline=self._deadline(start_s), by=self._engine)
+        batch = _Batch(
+            submission=receipt.submission,
+            trades=wanted,
+            interval_start=wanted["interval_start"].iloc[0],
+            settle_from_s=start_s + self._stays.rules.interval_s,
+            pending_at=receipt.time,
+        )
+        self._batches.append(batch)
+        return batch
+
+    def _chain_table(self, trades: pd.DataFrame) -> pd.DataFrame:
+        buyers = trades["buyer_id"].map(self._accounts)
+        sequence = []
+        for account in buyers:
+            self._sequence[account] = self._sequence.get(account, 0) + 1
+            sequence.append(self._sequence[account])
+        return pd.DataFrame(
+            {
+                "buyer_account": buyers.astype("int64"),
+                "seller_account": trades["seller_id"].map(self._accounts).astype("int64"),
+                "energy_wh": trades["energy_wh"],
+                "price_ueur_per_kwh": trades["price_ueur_per_kwh"],
+                "seller_price_ueur_per_kwh": trades["seller_price_ueur_per_kwh"],
+                "sequence": np.array(sequence, dtype=np.int64),
+                "interval_start": trades["interval_start"],
+                "lot": self._lot,
+            }
+        )
+
+    def _deadline(self, start_s: int) -> int:
+        if self._consortium.network.can_travel:
+            return start_s
+        return self._consortium.network.now() + LIVE_LIFETIME_S
+
+    # ------------------------------------------------------------------ after an interval
+
+    def close(self) -> None:
+        """Settle and refund everything that is left; call it after the last interval."""
+        if self._batches:
+            last_s = max(batch.settle_from_s for batch in self._batches)
+            self._travel(last_s)
+            self._finish(last_s)
+
+    def _finish(self, lot_time_s: int) -> None:
+        """Settle confirmed batches whose interval is over at `lot_time_s`; refund the failed."""
+        for batch in self._batches:
+            if batch.status == "confirmed" and batch.settle_from_s <= lot_time_s:
+                self._consortium.settle(batch.submission, by=self._engine)
+                batch.status = "settled"
+
+    def _mark(self, batch: _Batch, state: BatchState) -> None:
+        batch.status = state.name.lower()
+        batch.decided_at = pd.Timestamp(self._consortium.network.now(), unit="s", tz="UTC")
+        if state in (BatchState.REJECTED, BatchState.CANCELLED, BatchState.EXPIRED):
+            self._consortium.refund(batch.submission, by=self._engine)
+
+    def _travel(self, to_s: int) -> None:
+        network = self._consortium.network
+        if network.can_travel and to_s > network.now():
+            network.travel_to(to_s)
+
+    def _wait_past(self, deadline_s: int) -> None:
+        network = self._consortium.network
+        if network.can_travel:
+            self._travel(deadline_s + 1)
+        else:
+            network.wait_until(deadline_s + 1)
+
+    # ------------------------------------------------------------------ what is left behind
+
+    def trades(self) -> pd.DataFrame:
+        """Every trade as submitted, with `batch_id` and its final `status`."""
+        tables = [
+            batch.trades.assign(batch_id=batch.submission.batch_id, status=batch.status)
+            for batch in self._batches
+        ]
+        table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        return table.reindex(columns=list(TRADE_COLUMNS))
+
+    def batches(self) -> pd.DataFrame:
+        """One row a batch, in order of submission."""
+        rows = []
+        for batch in self._batches:
+            stored = self._consortium.batch(batch.submission.batch_id)
+            rows.append(
+                {
+                    "batch_id": batch.submission.batch_id,
+                    "interval_start": batch.interval_start,
+                    "trades": len(batch.trades),
+                    "energy_wh": int(batch.trades["energy_wh"].sum()),
+                    "status": batch.status,
+                    "pending_at": batch.pending_at,
+                    "decided_at": batch.decided_at,
+                    "confirmations": stored.confirmations.bit_count(),
+                    "rejections": stored.rejections.bit_count(),
+                }
+            )
+        return pd.DataFrame(rows)

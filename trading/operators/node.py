@@ -1,0 +1,181 @@
+"""An operator node: it follows the chain, checks each pending batch on its own data, and votes.
+
+A node shares nothing with the engine but the chain: it reads submissions from the contract's
+events, knows accounts by the tag their holders registered, and keeps its own record of what
+confirmed batches sold and bought.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from eth_utils import keccak
+
+from trading.chain import BatchState, Consortium, Key, Submission
+from trading.lot import LotRules, Stays, Terms
+from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
+from trading.units import Int64Array
+
+Conduct = Literal["honest", "silent", "wrong", "malicious", "contrary"]
+CONDUCTS: dict[Conduct, str] = {
+    "honest": "checks every batch on its own data",
+    "silent": "never votes",
+    "wrong": "checks every batch on data that are not the lot's",
+    "malicious": "confirms everything, unchecked",
+    "contrary": "rejects everything, unchecked",
+}
+"""How an operator may behave; all but `honest` exist to show what the quorum withstands."""
+
+Vote = Literal["confirmed", "rejected", "unvoted"]
+REASON_BYTES = 256
+
+
+def session_tag(session_id: str) -> bytes:
+    """What a driver's account is registered under, so that operators can tell whose it is."""
+    return keccak(text=session_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one operator said to one batch, and why."""
+
+    batch_id: str
+    vote: Vote
+    findings: tuple[Finding, ...]
+    reason: str
+
+
+class OperatorNode:
+    """One operator with its own key, its own seat and its own copy of the sessions.
+
+    Attributes:
+        key: signs its votes.
+        verdicts: what it said to each batch, in order.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: Key,
+        consortium: Consortium,
+        sessions: pd.DataFrame,
+        rules: LotRules,
+        terms: Terms,
+        lot: int,
+        conduct: Conduct = "honest",
+    ) -> None:
+        self.key = key
+        self.conduct = conduct
+        self.verdicts: list[Verdict] = []
+        self._consortium = consortium
+        self._stays = Stays(sessions, rules)
+        self._terms = terms
+        self._lot = lot
+        self._code_of_tag = {session_tag(str(i)): n for n, i in enumerate(self._stays.ids)}
+        self._code_of_account: dict[int, int] = {}
+        self._next_block = 0
+        self._pending: dict[str, Submission] = {}
+        self._seen: dict[str, Submission] = {}
+        self._sold_wh: Int64Array = np.zeros(len(self._stays), np.int64)
+        self._in_interval: dict[int, tuple[Int64Array, Int64Array]] = {}
+
+    def tally(self) -> Counter[Vote]:
+        """How often this operator confirmed, rejected or left a batch unvoted."""
+        return Counter(verdict.vote for verdict in self.verdicts)
+
+    def poll(self) -> None:
+        """Follow the chain to its end, then vote on every batch that is still pending."""
+        self._follow()
+        for batch_id, submission in list(self._pending.items()):
+            del self._pending[batch_id]
+            if self._consortium.state_of(batch_id) == BatchState.PENDING:
+                self.verdicts.append(self._vote(submission))
+        self._follow()
+
+    def _follow(self) -> None:
+        """Take in what happened on chain since the last look."""
+        last = self._consortium.network.block_number()
+        if last < self._next_block:
+            return
+        for event in self._consortium.events(self._next_block, last):
+            match event.name:
+                case "AccountRegistered":
+                    code = self._code_of_tag.get(event.arguments["tag"], UNKNOWN_PARTY)
+                    self._code_of_account[event.arguments["account"]] = code
+                case "BatchSubmitted":
+                    submission = event.submission()
+                    self._pending[submission.batch_id] = submission
+                    self._seen[submission.batch_id] = submission
+                case "BatchConfirmed":
+                    self._record(self._seen[event.batch_id])
+        self._next_block = last + 1
+
+    def _record(self, submission: Submission) -> None:
+        """Count a confirmed batch's energy, so that none of it is sold or bought again."""
+        trades = self._coded(submission)
+        known = trades[(trades["buyer"] != UNKNOWN_PARTY) & (trades["seller"] != UNKNOWN_PARTY)]
+        for start, part in known.groupby("interval_start"):
+            at_s = int(pd.Timestamp(str(start)).timestamp())
+            bought, sold = self._in_interval.setdefault(
+                at_s, (np.zeros_like(self._sold_wh), np.zeros_like(self._sold_wh))
+            )
+            energy = part["energy_wh"].to_numpy(np.int64)
+            np.add.at(bought, part["buyer"].to_numpy(np.int64), energy)
+            np.add.at(sold, part["seller"].to_numpy(np.int64), energy)
+            np.add.at(self._sold_wh, part["seller"].to_numpy(np.int64), energy)
+
+    def _coded(self, submission: Submission) -> pd.DataFrame:
+        codes = {
+            side: submission.trades[f"{side}_account"].map(
+                lambda account: self._code_of_account.get(account, UNKNOWN_PARTY)
+            )
+            for side in ("buyer", "seller")
+        }
+        return submission.trades.assign(**codes).reset_index(drop=True)
+
+    def _vote(self, submission: Submission) -> Verdict:
+        found = tuple(findings(self._case(submission)))
+        is_honest = self.conduct in ("honest", "wrong")
+        if self.conduct == "silent":
+            return self._verdict(submission, "unvoted", found, "")
+        if self.conduct == "malicious" or (is_honest and not found):
+            self._consortium.confirm(submission.batch_id, by=self.key)
+            return self._verdict(submission, "confirmed", found, "")
+        reason = _reason(found) if is_honest else "no reason given"
+        self._consortium.reject(submission.batch_id, reason, by=self.key)
+        return self._verdict(submission, "rejected", found, reason)
+
+    def _verdict(
+        self, submission: Submission, vote: Vote, found: tuple[Finding, ...], reason: str
+    ) -> Verdict:
+        return Verdict(batch_id=submission.batch_id, vote=vote, findings=found, reason=reason)
+
+    def _case(self, submission: Submission) -> Case:
+        low, high = self._consortium.price_band()
+        return Case(
+            trades=self._coded(submission),
+            locked_ueur=submission.locked_ueur,
+            deadline_s=submission.deadline,
+            stays=self._stays,
+            terms=self._terms,
+            lot=self._lot,
+            band=(low, high),
+            largest_spread=self._consortium.largest_spread(),
+            sold_wh=self._sold_wh,
+            in_interval_wh=self._in_interval,
+            keeps_lot_time=self._consortium.network.can_travel,
+        )
+
+
+def _reason(found: tuple[Finding, ...]) -> str:
+    """All findings if they fit what the contract records, else as many as do, and how many more."""
+    text = "; ".join(map(str, found))
+    shown = len(found)
+    while len(text.encode()) > REASON_BYTES and shown > 1:
+        shown -= 1
+        text = "; ".join(map(str, found[:shown])) + f"; and {len(found) - shown} more"
+    return text.encode()[:REASON_BYTES].decode(errors="ignore")
