@@ -60,6 +60,9 @@ FLEET = pa.DataFrameSchema(
 )
 """A fleet at one moment: one row a vehicle."""
 
+FLEET_BY_ARRIVAL = FLEET.add_columns({"arrival": pa.Column(UTC_TIME, required=False)})
+"""A fleet with the time at which each vehicle came, where that is known."""
+
 ROLES = pa.DataFrameSchema(
     {
         "vehicle_id": _text(unique=True),

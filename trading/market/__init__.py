@@ -90,8 +90,8 @@ def clear(
     return trade_table(run(coded.book, price), coded.vehicle_ids)
 
 
-def mechanism_named(name: str) -> Mechanism:
-    """The mechanism of that name.
+def mechanism_named(name: str, *, option: str = "mechanism") -> Mechanism:
+    """The mechanism of that name, which the user gave as `option`.
 
     Raises:
         OptionError: there is none; the message lists those there are, and the nearest.
@@ -102,7 +102,7 @@ def mechanism_named(name: str) -> Mechanism:
     near = get_close_matches(str(name).lower(), MECHANISMS, n=1)
     if near:
         expected += f"; did you mean {near[0]!r}?"
-    raise OptionError("mechanism", name, expected)
+    raise OptionError(option, name, expected)
 
 
 _NO_ORDERS = pd.DataFrame(

@@ -1,0 +1,83 @@
+"""The command `peercharge`: one file a command, and one place that turns errors into exit codes.
+
+Exit codes: 0 done, 2 bad input or usage (one message on stderr), 1 any other failure. Results go to
+stdout, all else to stderr. A command imports what it needs when it runs, so that help is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from trading.cli.help import LateHelp
+from trading.cli.match import match_fleet
+from trading.errors import InputError, PeerchargeError
+
+__all__ = ["app", "main"]
+
+EXIT_FAILURE = 1
+EXIT_BAD_INPUT = 2
+
+
+class _ExitCodes(TyperGroup):
+    """Runs a command; an error of ours, or of the file system, becomes a message and a code."""
+
+    # typer keeps the class of the context that its groups are declared with to itself.
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except (PeerchargeError, OSError) as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            else:
+                print(f"peercharge: {error}", file=sys.stderr)
+            is_input = isinstance(error, InputError)
+            raise typer.Exit(EXIT_BAD_INPUT if is_input else EXIT_FAILURE) from None
+
+
+app = typer.Typer(
+    name="peercharge",
+    cls=_ExitCodes,
+    no_args_is_help=True,
+    # A traceback of ours is for a developer; one that prints locals could print a key.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        typer.echo(f"peercharge {version('peercharge')}")
+    except PackageNotFoundError:
+        typer.echo("peercharge, run from a checkout that is not installed")
+    raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Peer-to-peer energy trading among electric vehicles that share a parking lot."""
+
+
+app.command("match", cls=LateHelp)(match_fleet)
+
+
+def main() -> None:
+    """Entry point of the command `peercharge`."""
+    app(prog_name="peercharge")

@@ -1,0 +1,37 @@
+"""Help that names what is registered, without importing it before someone asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+from typer.core import TyperCommand
+
+
+def _mechanisms() -> str:
+    from trading.market import MECHANISMS
+
+    return ", ".join(MECHANISMS)
+
+
+_LISTS: dict[str, Callable[[], str]] = {"{mechanisms}": _mechanisms}
+"""What stands in an option's help, and what to put there when the help is shown."""
+
+
+class LateHelp(TyperCommand):
+    """A command in whose options' help `{mechanisms}` becomes the names in the registry.
+
+    The registries sit behind numpy and pandas, which take seconds to import on a slow machine, and
+    a list typed into the help by hand would fall behind them.
+    """
+
+    # typer keeps the classes that this is declared with to itself.
+    def format_help(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]
+        """Fill in the names, then show the help as typer does."""
+        for parameter in self.params:
+            text = getattr(parameter, "help", None) or ""
+            for mark, names in _LISTS.items():
+                if mark in text:
+                    text = text.replace(mark, names())
+                    parameter.help = text  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)  # type: ignore[arg-type]
