@@ -47,8 +47,8 @@ def match_fleet(
         str,
         typer.Option(
             metavar="NAME",
-            help="How orders are served: {mechanisms}. For arrival, a column `arrival` (ISO 8601 with "
-            "Z or an offset) gives the order; where it is absent or equal, vehicle ids do. The "
+            help="How orders are served: {mechanisms}. For arrival, a column `arrival` (ISO 8601 "
+            "with Z or an offset) gives the order; where it is absent or equal, ids do. The "
             "order of rows never counts.",
         ),
     ] = "pro-rata",

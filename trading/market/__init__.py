@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-import numpy as np
 import pandas as pd
 
 from trading.errors import OptionError
-from trading.market.book import Fills, Mechanism, OrderBook, Orders, PeerPrice, order_book, orders
-from trading.market.orders import coded_book, no_orders, orders_of, trade_table
+from trading.market.book import (
+    Fills,
+    Mechanism,
+    OrderBook,
+    Orders,
+    PeerPrice,
+    order_book,
+    order_side,
+)
+from trading.market.orders import checked_orders, coded_book, orders_of, trade_table
 from trading.market.priority import arrival, largest, neediest
-from trading.market.pro_rata import pro_rata
-from trading.tables import ORDERS, check
+from trading.market.pro_rata import proportional
 
 __all__ = [
     "DEFAULT_MECHANISM",
@@ -29,12 +35,13 @@ __all__ = [
     "clear",
     "mechanism_named",
     "order_book",
-    "orders",
+    "order_side",
     "orders_of",
+    "trade_table",
 ]
 
 MECHANISMS: dict[str, Mechanism] = {
-    "pro-rata": pro_rata,
+    "pro-rata": proportional,
     "arrival": arrival,
     "neediest": neediest,
     "largest": largest,
@@ -85,8 +92,7 @@ def clear(
            b         c       3000     750000
     """
     run = mechanism_named(mechanism)
-    checked = _NO_ORDERS if no_orders(orders) else check(orders, ORDERS)
-    coded = coded_book(checked)
+    coded = coded_book(checked_orders(orders))
     return trade_table(run(coded.book, price), coded.vehicle_ids)
 
 
@@ -103,14 +109,3 @@ def mechanism_named(name: str, *, option: str = "mechanism") -> Mechanism:
     if near:
         expected += f"; did you mean {near[0]!r}?"
     raise OptionError(option, name, expected)
-
-
-_NO_ORDERS = pd.DataFrame(
-    {
-        "vehicle_id": pd.Series([], dtype="str"),
-        "side": pd.Series([], dtype="str"),
-        "energy_wh": np.empty(0, dtype=np.int64),
-        "soc": np.empty(0, dtype=np.float64),
-        "arrival": np.empty(0, dtype=np.int64),
-    }
-)

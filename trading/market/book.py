@@ -21,7 +21,7 @@ from trading.units import MAX_U32, Int64Array
 class Orders:
     """One side of the book: bids or asks, in ascending order of `code`, all of them above 0 Wh.
 
-    Make it with `orders`, which brings rows into this form.
+    Make it with `order_side`, which brings rows into this form.
 
     Attributes:
         code: rank of the vehicle's id, unique over both sides of a book.
@@ -123,7 +123,7 @@ class Mechanism(Protocol):
         ...
 
 
-def orders(
+def order_side(
     *,
     code: Int64Array,
     energy_wh: Int64Array,
@@ -178,13 +178,13 @@ def order_book(
     """
     buying, selling = np.flatnonzero(required_wh), np.flatnonzero(available_wh)
     return OrderBook(
-        buyers=orders(
+        buyers=order_side(
             code=buying if code is None else code[buying],
             energy_wh=required_wh[buying],
             soc=soc[buying],
             arrival=None if arrival is None else arrival[buying],
         ),
-        sellers=orders(
+        sellers=order_side(
             code=selling if code is None else code[selling],
             energy_wh=available_wh[selling],
             soc=soc[selling],

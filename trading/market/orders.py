@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from trading.errors import Fault, TableError
-from trading.market.book import Fills, OrderBook, orders
+from trading.market.book import Fills, OrderBook, order_side
 from trading.tables import FLEET, ORDERS, ROLES, TRADES, check
 from trading.units import cost_ueur
 
@@ -68,6 +68,21 @@ def _arrival(fleet: pd.DataFrame) -> npt.NDArray[np.int64]:
     return ranks.to_numpy(dtype=np.int64)
 
 
+def checked_orders(table: pd.DataFrame) -> pd.DataFrame:
+    """`check` against ORDERS, except that a table with the columns and no rows is no fault."""
+    if table.empty and set(ORDERS.columns) <= set(table.columns):
+        return pd.DataFrame(
+            {
+                "vehicle_id": pd.Series([], dtype="str"),
+                "side": pd.Series([], dtype="str"),
+                "energy_wh": np.empty(0, dtype=np.int64),
+                "soc": np.empty(0, dtype=np.float64),
+                "arrival": np.empty(0, dtype=np.int64),
+            }
+        )
+    return check(table, ORDERS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodedBook:
     """A book and the vehicle id behind each of its codes."""
@@ -83,7 +98,7 @@ def coded_book(table: pd.DataFrame) -> CodedBook:
     arrival = table["arrival"].to_numpy()
     is_bid = (table["side"] == "buy").to_numpy(dtype=bool)
     bids, asks = (
-        orders(code=code[rows], energy_wh=energy_wh[rows], soc=soc[rows], arrival=arrival[rows])
+        order_side(code=code[rows], energy_wh=energy_wh[rows], soc=soc[rows], arrival=arrival[rows])
         for rows in (np.flatnonzero(is_bid), np.flatnonzero(~is_bid))
     )
     return CodedBook(book=OrderBook(buyers=bids, sellers=asks), vehicle_ids=vehicle_ids)
@@ -101,8 +116,3 @@ def trade_table(fills: Fills, vehicle_ids: npt.NDArray[np.object_]) -> pd.DataFr
         "income_ueur": cost_ueur(fills.energy_wh, fills.seller_price_ueur_per_kwh),
     }
     return pd.DataFrame(columns)[list(TRADES.columns)]
-
-
-def no_orders(table: pd.DataFrame) -> bool:
-    """True for an ORDERS table with its columns and no rows, which `check` would refuse."""
-    return table.empty and set(ORDERS.columns) <= set(table.columns)

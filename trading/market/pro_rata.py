@@ -12,7 +12,7 @@ from trading.market.queues import walk
 from trading.units import Int64Array
 
 
-def pro_rata(book: OrderBook, price: PeerPrice, /) -> Fills:
+def proportional(book: OrderBook, price: PeerPrice, /) -> Fills:
     """Everyone on the short side trades all of its order, everyone on the long side its share.
 
     The shares are `shares_wh`. Who trades with whom follows by walking both sides in order of
