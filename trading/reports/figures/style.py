@@ -1,0 +1,156 @@
+"""How every figure looks: size, type, colours by meaning, and axes in the site's local time.
+
+Colours are Okabe and Ito's, which colour-blind readers tell apart; one meaning has one colour in
+all figures. Nothing here touches pyplot or leaves matplotlib's settings changed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from functools import wraps
+from zoneinfo import ZoneInfo
+
+import matplotlib.style
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateFormatter, date2num
+from matplotlib.figure import Figure
+
+from trading.engine.result import DayResult
+
+WIDTH_IN = 7.0
+DPI = 200
+
+INK = "#222222"
+MUTED = "#5f6368"
+GRID_ONLY = "#4d4d4d"
+FROM_GRID = "#0072B2"
+FROM_PEERS = "#009E73"
+MISSING = "#D55E00"
+WEAR = "#CC79A7"
+ROLE_COLOURS = {"buyer": "#56B4E9", "neutral": "#9a9a9a", "seller": "#E69F00"}
+STATUS_COLOURS = {
+    "pending": "#E69F00",
+    "confirmed": "#56B4E9",
+    "settled": "#009E73",
+    "rejected": "#D55E00",
+    "cancelled": "#CC79A7",
+    "expired": "#7a7a7a",
+}
+STATUS_MARKERS = {
+    "pending": "D",
+    "confirmed": "^",
+    "settled": "o",
+    "rejected": "X",
+    "cancelled": "s",
+    "expired": "v",
+}
+
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "hatch.linewidth": 0.8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+_DAY_AND_A_HALF = pd.Timedelta(hours=36)
+
+
+def styled(draw: Callable[[DayResult], Figure]) -> Callable[[DayResult], Figure]:
+    """Draw under this module's settings, whatever the user's own are."""
+
+    @wraps(draw)
+    def drawn(result: DayResult) -> Figure:
+        with matplotlib.style.context(["default", _STYLE]):
+            return draw(result)
+
+    return drawn
+
+
+def new_figure(title: str, *, height_in: float) -> Figure:
+    """An empty figure of the common width; its title stands at the top left."""
+    figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, layout="constrained")
+    figure.suptitle(title, x=0.012, ha="left", fontsize=11.5, fontweight="bold")
+    return figure
+
+
+def legend_above(axes: Axes, *, columns: int) -> None:
+    """A legend between title and plot, where it covers no data."""
+    handles, _labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.01, 1.0),
+            ncols=columns,
+            borderaxespad=0.2,
+            handlelength=1.4,
+            columnspacing=1.4,
+        )
+
+
+def say_instead(axes: Axes, sentence: str) -> None:
+    """Say in the middle of an empty plot why there is nothing to see."""
+    axes.text(
+        0.5,
+        0.5,
+        sentence,
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=MUTED,
+        wrap=True,
+    )
+
+
+def axis_time(times: Iterable[pd.Timestamp]) -> npt.NDArray[np.float64]:
+    """Times as matplotlib counts them, in days."""
+    days = date2num([time.to_pydatetime() for time in times])  # type: ignore[no-untyped-call]
+    return np.asarray(days, dtype=np.float64)
+
+
+def local_time_axis(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, zone: str) -> None:
+    """Ticks at whole local hours, or days where the plot is longer, and a label with the zone."""
+    site = ZoneInfo(zone)
+    locator = AutoDateLocator(tz=site, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
+    left, right = axis_time([start, end])
+    axes.set_xlim(left, right)
+    axes.xaxis.set_major_locator(locator)
+    local = start.tz_convert(zone)
+    if end - start <= _DAY_AND_A_HALF:
+        hours = DateFormatter("%H:%M", tz=site)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(hours)
+        axes.set_xlabel(f"Local time from {local.day} {local:%B %Y} ({zone})")
+    else:
+        days = ConciseDateFormatter(locator, tz=site, show_offset=False)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(days)
+        axes.set_xlabel(f"Local date and time from {local.day} {local:%B %Y} ({zone})")
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as PNG, without a date or a version inside: the same figure, the same bytes."""
+    with matplotlib.style.context(["default", _STYLE]):
+        FigureCanvasAgg(figure)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
