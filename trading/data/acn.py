@@ -42,9 +42,9 @@ _TEXT = "a text that is not empty"
 _CSV = pa.DataFrameSchema(
     {
         "arrival": pa.Column(UTC_TIME),
-        "departure": pa.Column(UTC_TIME),
+        "departure": pa.Column(UTC_TIME, nullable=True),
         "requested_energy (kWh)": pa.Column(float, nullable=True),
-        "delivered_energy (kWh)": pa.Column(float),
+        "delivered_energy (kWh)": pa.Column(float, nullable=True),
         "session_id": pa.Column(str, pa.Check(lambda s: s.str.len() > 0, error=_TEXT)),
         "estimated_departure": pa.Column(UTC_TIME, nullable=True),
         "claimed": pa.Column(bool),
