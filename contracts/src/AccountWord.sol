@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice What a batch reads and writes of one account, as one 32-byte word, so that each party costs one
-/// storage slot and no more. Most significant bits first:
+/// @notice What a batch reads and writes of one account, as one 32-byte word, so that each party
+/// costs one storage slot and no more. Most significant bits first:
 ///
 /// | field        | bits | offset | meaning                                               |
 /// |--------------|------|--------|-------------------------------------------------------|
@@ -16,8 +16,9 @@ pragma solidity 0.8.37;
 /// | openToBuyers | 1    | 1      | mandate                                               |
 /// | registered   | 1    | 0      | always set, which also keeps the slot from being zero |
 ///
-/// The two balances lie on top, so that moving money is one addition or subtraction. All balances together
-/// stay below 2^56 (`MAX_DEPOSITS`, checked at each deposit), so no field can carry into its neighbour.
+/// The two balances lie on top, so that moving money is one addition or subtraction. All balances
+/// together stay below 2^56 (`MAX_DEPOSITS`, checked at each deposit), so no field can carry into
+/// its neighbour.
 type AccountWord is uint256;
 
 using {

@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
 /// @title DemoEuro
-/// @notice A demonstration token for local networks. It has no backing and no value; a consortium puts its
-/// own e-money token in its place.
+/// @notice A demonstration token for local networks. It has no backing and no value; a consortium
+/// puts its own e-money token in its place.
 contract DemoEuro is ERC20 {
     /// @notice Who deployed the token and alone may mint it.
     address public immutable minter;

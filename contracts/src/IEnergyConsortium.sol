@@ -8,10 +8,11 @@ import {Trade} from "./Trade.sol";
 /// @title IEnergyConsortium
 /// @notice Trades of energy between electric vehicles in parking lots, decided by a consortium.
 ///
-/// A batch of matched trades is submitted and its buyers' money locked (Pending). The operators of the
-/// consortium check it, each on its own data, and confirm or reject it. Energy flows for confirmed
-/// trades only, then anyone settles the batch: sellers are credited and the difference of the two prices
-/// goes to the lot. A rejected, cancelled or expired batch is refunded; it moved no energy.
+/// A batch of matched trades is submitted and its buyers' money locked (Pending). The operators of
+/// the consortium check it, each on its own data, and confirm or reject it. Energy flows for
+/// confirmed trades only, then anyone settles the batch: sellers are credited and the difference of
+/// the two prices goes to the lot. A rejected, cancelled or expired batch is refunded; it moved no
+/// energy.
 ///
 /// ```
 /// None -> Pending -> Confirmed -> Settled
@@ -20,8 +21,8 @@ import {Trade} from "./Trade.sol";
 ///            '-> (deadline passed) -'
 /// ```
 ///
-/// Units: money in micro-euro (10^-6 token, the token has 6 decimals), prices in micro-euro per kWh,
-/// energy in Wh, times in seconds since 1970 unless a name says otherwise.
+/// Units: money in micro-euro (10^-6 token, the token has 6 decimals), prices in micro-euro per
+/// kWh, energy in Wh, times in seconds since 1970 unless a name says otherwise.
 ///
 /// Every change of state can be rebuilt from the events below alone.
 interface IEnergyConsortium {
@@ -42,8 +43,8 @@ interface IEnergyConsortium {
 
     /// @notice A holder's standing limits. An account without one takes part in no trade.
     /// @param maxBuyPrice Highest price it pays, all included, micro-euro per kWh; 0 buys nothing.
-    /// @param minSellPrice Lowest price it accepts, all included, micro-euro per kWh; 2^32 - 1 together
-    /// with a lower price band sells nothing.
+    /// @param minSellPrice Lowest price it accepts, all included, micro-euro per kWh; 2^32 - 1
+    /// together with a lower price band sells nothing.
     /// @param validUntil Last second in which a batch naming it may be submitted.
     /// @param aggregator Who may submit trades for it besides itself; zero for nobody.
     /// @param openToBuyers Whether a buyer may name it as seller in a batch of the buyer's own.
@@ -93,7 +94,8 @@ interface IEnergyConsortium {
 
     // ---------------------------------------------------------------------------------- events
 
-    /// @notice The authority named its successor, who has still to accept; zero takes an offer back.
+    /// @notice The authority named its successor, who has still to accept; zero takes an offer
+    /// back.
     event AuthorityProposed(address indexed authority, address indexed proposed);
 
     /// @notice The authority changed hands; `previous` is zero at deployment.
@@ -105,7 +107,8 @@ interface IEnergyConsortium {
     /// @notice An operator left its seat; votes cast from it no longer count in pending batches.
     event OperatorRemoved(address indexed operator, uint8 indexed seat);
 
-    /// @notice An operator changed its key, and with it its seat; votes from `oldSeat` no longer count.
+    /// @notice An operator changed its key, and with it its seat; votes from `oldSeat` no longer
+    /// count.
     event OperatorRotated(address indexed from, address indexed to, uint8 oldSeat, uint8 newSeat);
 
     /// @notice The number of current seats that must confirm a batch changed.
@@ -152,14 +155,16 @@ interface IEnergyConsortium {
     /// @notice Tokens left from the account's free balance.
     event Withdrawn(uint32 indexed account, address indexed to, uint64 amount);
 
-    /// @notice A batch was submitted. Each buyer's cost moved from free to locked and its sequence rose
-    /// to that of its last trade.
+    /// @notice A batch was submitted. Each buyer's cost moved from free to locked and its sequence
+    /// rose to that of its last trade.
+    /// @param locked Sum of the buyers' costs.
+    /// @param trades The packed trades, each a `Trade`.
     event BatchSubmitted(
         bytes32 indexed batchId,
         address indexed submitter,
         uint40 deadline,
         uint64 locked,
-        Trade[] trades
+        uint256[] trades
     );
 
     /// @notice An operator confirmed a batch.
@@ -179,11 +184,12 @@ interface IEnergyConsortium {
     /// @notice Pending -> Cancelled by its submitter: no energy may flow.
     event BatchCancelled(bytes32 indexed batchId);
 
-    /// @notice Confirmed -> Settled. `paid` left the buyers' locked balances, of which `spread` went to
-    /// the lots and the rest to the sellers.
+    /// @notice Confirmed -> Settled. `paid` left the buyers' locked balances, of which `spread`
+    /// went to the lots and the rest to the sellers.
     event BatchSettled(bytes32 indexed batchId, uint64 paid, uint64 spread);
 
-    /// @notice Rejected, Cancelled or Expired -> Refunded. `refunded` went back from locked to free.
+    /// @notice Rejected, Cancelled or Expired -> Refunded. `refunded` went back from locked to
+    /// free.
     event BatchRefunded(bytes32 indexed batchId, uint64 refunded);
 
     // ---------------------------------------------------------------------------------- errors
@@ -215,8 +221,8 @@ interface IEnergyConsortium {
     /// @notice The zero address cannot be an operator.
     error OperatorInvalid(address operator);
 
-    /// @notice All seats are taken or were vacated less than MAX_LIFETIME ago. `availableFrom` is the
-    /// first second in which one can be given again, zero when every seat is occupied.
+    /// @notice All seats are taken or were vacated less than MAX_LIFETIME ago. `availableFrom` is
+    /// the first second in which one can be given again, zero when every seat is occupied.
     error SeatsExhausted(uint256 availableFrom);
 
     /// @notice The quorum must be at least 1 and at most the number of operators.
@@ -246,10 +252,12 @@ interface IEnergyConsortium {
     /// @notice An amount of zero moves nothing.
     error AmountZero(uint32 account);
 
-    /// @notice The deposit would take all deposits together above the largest sum the ledger can hold.
+    /// @notice The deposit would take all deposits together above the largest sum the ledger can
+    /// hold.
     error DepositTooLarge(uint256 tracked, uint256 amount, uint256 largest);
 
-    /// @notice The token delivered another amount than was asked (one that takes a fee, for instance).
+    /// @notice The token delivered another amount than was asked (one that takes a fee, for
+    /// instance).
     error DepositMismatch(uint256 received, uint256 asked);
 
     /// @notice Tokens cannot be sent to the zero address or to this contract.
@@ -281,8 +289,8 @@ interface IEnergyConsortium {
     /// @notice The reason is longer than allowed, in bytes.
     error BatchReasonTooLong(uint256 length, uint256 largest);
 
-    /// @notice The spare bits of the word must be zero. `index` is the trade's position in the batch,
-    /// from zero, here and in every error below.
+    /// @notice The spare bits of the word must be zero. `index` is the trade's position in the
+    /// batch, from zero, here and in every error below.
     error TradeSpareNotZero(uint256 index, uint16 spare);
 
     /// @notice A party's account does not exist.
@@ -338,41 +346,45 @@ interface IEnergyConsortium {
     /// @notice Takes the authority over. The proposed authority only. Emits `AuthorityTransferred`.
     function acceptAuthority() external;
 
-    /// @notice Gives an operator the lowest seat that is free. A seat that was vacated can be given again
-    /// only after MAX_LIFETIME, when no pending batch can still carry a vote of its former holder.
-    /// Authority only. Emits `OperatorAdded`.
+    /// @notice Gives an operator the lowest seat that is free. A seat that was vacated can be given
+    /// again only after MAX_LIFETIME, when no pending batch can still carry a vote of its former
+    /// holder. Authority only. Emits `OperatorAdded`.
     function addOperator(address operator) external returns (uint8 seat);
 
-    /// @notice Takes an operator's seat. At least `quorum` operators must remain. Pending batches are not
-    /// touched: `finalize` counts them again. Authority only. Emits `OperatorRemoved`.
+    /// @notice Takes an operator's seat. At least `quorum` operators must remain. Pending batches
+    /// are not touched: `finalize` counts them again. Authority only. Emits `OperatorRemoved`.
     function removeOperator(address operator) external;
 
-    /// @notice Replaces an operator's key, at any number of operators. The new key gets a new seat, so the
-    /// votes of the old one no longer count in pending batches. Authority only. Emits `OperatorRotated`.
+    /// @notice Replaces an operator's key, at any number of operators. The new key gets a new seat,
+    /// so the votes of the old one no longer count in pending batches. Authority only. Emits
+    /// `OperatorRotated`.
     function rotateOperator(address from, address to) external returns (uint8 seat);
 
-    /// @notice Sets how many current seats must confirm a batch, from 1 to the number of operators. Pending
-    /// batches are not touched: `finalize` counts them again. Authority only. Emits `QuorumSet`.
+    /// @notice Sets how many current seats must confirm a batch, from 1 to the number of operators.
+    /// Pending batches are not touched: `finalize` counts them again. Authority only. Emits
+    /// `QuorumSet`.
     function setQuorum(uint8 quorum_) external;
 
-    /// @notice Sets the prices a trade may have, micro-euro per kWh, both ends included; holds for later
-    /// submissions. Authority only. Emits `PriceBandSet`.
+    /// @notice Sets the prices a trade may have, micro-euro per kWh, both ends included; holds for
+    /// later submissions. Authority only. Emits `PriceBandSet`.
     function setPriceBand(uint32 lowest, uint32 highest) external;
 
-    /// @notice Sets the largest difference between a trade's two prices, micro-euro per kWh; holds for later
-    /// submissions. Authority only. Emits `LargestSpreadSet`.
+    /// @notice Sets the largest difference between a trade's two prices, micro-euro per kWh; holds
+    /// for later submissions. Authority only. Emits `LargestSpreadSet`.
     function setLargestSpread(uint32 spread) external;
 
-    /// @notice Admits a lot and names the account that receives its spread. Account 0 removes the lot for
-    /// later submissions; trades submitted before still pay their spread to its last account, and a new
-    /// account receives the spread of everything settled from then on. Authority only. Emits `LotSet`.
+    /// @notice Admits a lot and names the account that receives its spread. Account 0 removes the
+    /// lot for later submissions; trades submitted before still pay their spread to its last
+    /// account, and a new account receives the spread of everything settled from then on. Authority
+    /// only. Emits `LotSet`.
     function setLot(uint16 lot, uint32 account_) external;
 
-    /// @notice Admits or dismisses an aggregator. Mandates that name it stay, and allow it nothing while it
-    /// is dismissed. Authority only. Emits `AggregatorSet`.
+    /// @notice Admits or dismisses an aggregator. Mandates that name it stay, and allow it nothing
+    /// while it is dismissed. Authority only. Emits `AggregatorSet`.
     function setAggregator(address aggregator, bool admitted) external;
 
-    /// @notice Stops deposits, submissions and new mandates, nothing else. Authority only. Emits `Paused`.
+    /// @notice Stops deposits, submissions and new mandates, nothing else. Authority only. Emits
+    /// `Paused`.
     function pause() external;
 
     /// @notice Ends the pause. Authority only. Emits `Unpaused`.
@@ -380,47 +392,59 @@ interface IEnergyConsortium {
 
     // -------------------------------------------------------------------------------- accounts
 
-    /// @notice Opens an account for the caller; numbers are given from 1. Anyone, any number of times.
-    /// Emits `AccountRegistered`.
-    /// @param tag What the operators shall know it by, for instance the hash of a charging session's id.
+    /// @notice Opens an account for the caller; numbers are given from 1. Anyone, any number of
+    /// times. Emits `AccountRegistered`.
+    /// @param tag What the operators shall know it by, for instance the hash of a charging
+    /// session's id.
     function register(bytes32 tag) external returns (uint32 account_);
 
-    /// @notice Replaces the account's standing limits, for later submissions. Its owner only, not while
-    /// paused. The aggregator must be admitted (or zero) and `validUntil` not past. Emits `MandateSet`.
+    /// @notice Replaces the account's standing limits, for later submissions. Its owner only, not
+    /// while paused. The aggregator must be admitted (or zero) and `validUntil` not past. Emits
+    /// `MandateSet`.
     function setMandate(uint32 account_, Mandate calldata mandate) external;
 
-    /// @notice Withdraws the account's standing limits, for later submissions. Its owner only, also while
-    /// paused. Emits `MandateRevoked`.
+    /// @notice Withdraws the account's standing limits, for later submissions. Its owner only, also
+    /// while paused. Emits `MandateRevoked`.
     function revokeMandate(uint32 account_) external;
 
-    /// @notice Takes `amount` micro-euro of the token from the caller, who must have approved it, and
-    /// credits them to any account. Anyone, not while paused. Emits `Deposited`.
+    /// @notice Takes `amount` micro-euro of the token from the caller, who must have approved it,
+    /// and credits them to any account. Anyone, not while paused. Emits `Deposited`.
     function deposit(uint32 account_, uint64 amount) external;
 
-    /// @notice Pays `amount` micro-euro of the account's free balance out. Its owner only, also while
-    /// paused. Emits `Withdrawn`.
+    /// @notice Pays `amount` micro-euro of the account's free balance out. Its owner only, also
+    /// while paused. Emits `Withdrawn`.
     function withdraw(uint32 account_, uint64 amount, address to) external;
 
     // --------------------------------------------------------------------------------- batches
 
-    /// @notice None -> Pending. Locks each buyer's cost. The caller is the owner of every buyer's account,
-    /// and then each seller's mandate is open to buyers; or an admitted aggregator that the mandates of
-    /// both parties name. Not while paused. For each trade, in this order: spare bits zero; parties known
-    /// and different; mandates valid, allowing the caller and the prices; lot admitted; energy and buyer's
-    /// cost above zero; prices not crossed, in the band, spread not too large; sequence above the buyer's
-    /// last by at most MAX_SEQUENCE_STEP; free balance enough. Emits `BatchSubmitted`.
-    /// @param trades 1 to MAX_TRADES packed trades; cheapest when those of one buyer stand together.
+    /// @notice None -> Pending. Locks each buyer's cost. Not while paused. Emits `BatchSubmitted`.
+    ///
+    /// The caller is an admitted aggregator that the mandates of buyer and seller name, or it owns
+    /// the buyer's account, and then the seller's mandate names it or is open to buyers.
+    ///
+    /// Checked in this order: not paused, size, deadline, state; then for each trade: spare bits;
+    /// the buyer (known, mandate valid, allows the caller); the seller (known, mandate valid, not
+    /// the buyer, allows the caller, allows the price); the buyer's mandate allows its price; lot
+    /// admitted; energy above zero; cost above zero; prices not crossed; buyer's price not above
+    /// the band, seller's not below; spread not too large; sequence above the buyer's last by at
+    /// most MAX_SEQUENCE_STEP; free balance enough. Of consecutive trades of one buyer only the
+    /// first checks the buyer, as nothing can have changed.
+    /// @param trades 1 to MAX_TRADES packed trades; cheapest when those of one buyer stand
+    /// together.
     /// @param deadline Last second for votes: after now, at most MAX_LIFETIME later.
-    /// @return batchId keccak256(abi.encode(chainid, this, submitter, deadline, keccak256(trades))).
+    /// @return batchId keccak256(abi.encode(chainid, this, submitter, deadline,
+    /// keccak256(trades))).
     function submit(Trade[] calldata trades, uint40 deadline) external returns (bytes32 batchId);
 
-    /// @notice Records the caller's confirmation, and Pending -> Confirmed when `quorum` current seats have
-    /// confirmed. Operators only, once per seat and batch, until the deadline. Emits `BatchConfirmedBy`,
-    /// and `BatchConfirmed` at the quorum.
+    /// @notice Records the caller's confirmation, and Pending -> Confirmed when `quorum` current
+    /// seats have confirmed. (As every vote it evaluates both thresholds, so after a change of
+    /// seats or quorum a vote can bring about what `finalize` would have.) Operators only, once per
+    /// seat and batch, until the deadline. Emits `BatchConfirmedBy`, and `BatchConfirmed` at the
+    /// quorum.
     function confirm(bytes32 batchId) external;
 
-    /// @notice Records the caller's rejection, and Pending -> Rejected when the current seats left cannot
-    /// reach the quorum. Operators only, once per seat and batch, until the deadline. Emits
+    /// @notice Records the caller's rejection, and Pending -> Rejected when the current seats left
+    /// cannot reach the quorum. Operators only, once per seat and batch, until the deadline. Emits
     /// `BatchRejectedBy`, and `BatchRejected` when decided.
     /// @param reason At most MAX_REASON_LENGTH bytes.
     function reject(bytes32 batchId, string calldata reason) external;
@@ -430,16 +454,16 @@ interface IEnergyConsortium {
     /// Emits `BatchCancelled`.
     function cancel(bytes32 batchId, bytes32 tradesHash) external;
 
-    /// @notice Counts the votes again after seats or quorum changed: Pending -> Confirmed or Rejected.
-    /// Anyone, until the deadline. Emits `BatchConfirmed` or `BatchRejected`.
+    /// @notice Counts the votes again after seats or quorum changed: Pending -> Confirmed or
+    /// Rejected. Anyone, until the deadline. Emits `BatchConfirmed` or `BatchRejected`.
     function finalize(bytes32 batchId) external;
 
-    /// @notice Confirmed -> Settled. Pays the sellers and lots from what the buyers have locked. Anyone;
-    /// cannot fail in this state. Emits `BatchSettled`.
+    /// @notice Confirmed -> Settled. Pays the sellers and lots from what the buyers have locked.
+    /// Anyone; cannot fail in this state. Emits `BatchSettled`.
     function settle(address submitter, uint40 deadline, Trade[] calldata trades) external;
 
-    /// @notice Rejected, Cancelled or Expired -> Refunded. Gives the buyers back what was locked. Anyone;
-    /// cannot fail in these states. Emits `BatchRefunded`.
+    /// @notice Rejected, Cancelled or Expired -> Refunded. Gives the buyers back what was locked.
+    /// Anyone; cannot fail in these states. Emits `BatchRefunded`.
     function refund(address submitter, uint40 deadline, Trade[] calldata trades) external;
 
     // ----------------------------------------------------------------------------------- views
@@ -501,8 +525,8 @@ interface IEnergyConsortium {
     /// @notice The account of an admitted lot; 0 when the lot is not admitted.
     function lotAccount(uint16 lot) external view returns (uint32);
 
-    /// @notice The account to which settling a trade of this lot pays the spread: that of `lotAccount`, or
-    /// the last one of a lot that was removed; 0 when the lot never was admitted.
+    /// @notice The account to which settling a trade of this lot pays the spread: that of
+    /// `lotAccount`, or the last one of a lot that was removed; 0 when the lot never was admitted.
     function spreadAccount(uint16 lot) external view returns (uint32);
 
     /// @notice Whether the aggregator is admitted.
@@ -520,7 +544,8 @@ interface IEnergyConsortium {
     /// @notice The account's standing limits; all zero when there are none.
     function mandateOf(uint32 account_) external view returns (Mandate memory);
 
-    /// @notice Sum of all accounts' free and locked balances, in micro-euro: deposits minus withdrawals.
+    /// @notice Sum of all accounts' free and locked balances, in micro-euro: deposits minus
+    /// withdrawals.
     function trackedDeposits() external view returns (uint64);
 
     /// @notice What is stored of a batch.
@@ -535,7 +560,8 @@ interface IEnergyConsortium {
         view
         returns (bytes32);
 
-    /// @notice What one trade moves, in micro-euro: cost = income + spread.
+    /// @notice What one trade moves, in micro-euro: cost = income + spread. Reverts with
+    /// `TradePricesCrossed`, position 0, when the seller would get more than the buyer pays.
     /// @return cost floor(energyWh * buyerPrice / 1000), from the buyer.
     /// @return income floor(energyWh * sellerPrice / 1000), to the seller.
     /// @return spread the rest, to the lot's account.

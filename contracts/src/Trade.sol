@@ -44,11 +44,15 @@ function packTrade(
     uint32 interval_,
     uint16 lot_
 ) pure returns (Trade) {
-    return Trade.wrap(
-        (uint256(buyer_) << 224) | (uint256(seller_) << 192) | (uint256(energyWh_) << 160)
-            | (uint256(buyerPrice_) << 128) | (uint256(sellerPrice_) << 96)
-            | (uint256(sequence_) << 64) | (uint256(interval_) << 32) | (uint256(lot_) << 16)
-    );
+    uint256 word = buyer_;
+    word = (word << 32) | seller_;
+    word = (word << 32) | energyWh_;
+    word = (word << 32) | buyerPrice_;
+    word = (word << 32) | sellerPrice_;
+    word = (word << 32) | sequence_;
+    word = (word << 32) | interval_;
+    word = (word << 16) | lot_;
+    return Trade.wrap(word << 16);
 }
 
 function buyer(Trade trade) pure returns (uint32) {
@@ -88,7 +92,8 @@ function spare(Trade trade) pure returns (uint16) {
 }
 
 /// @notice What the buyer pays, in micro-euro: floor(energyWh * buyerPrice / 1000).
-/// @dev The fraction of a micro-euro below the floor stays with the buyer. At most 2^64 / 1000 < 2^55.
+/// @dev The fraction of a micro-euro below the floor stays with the buyer. At most 2^64 / 1000 <
+/// 2^55.
 function buyerCost(Trade trade) pure returns (uint256) {
     unchecked {
         // Two 32-bit factors: below 2^64.

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {console} from "forge-std/console.sol";
+
+import {Trade, packTrade} from "../src/Trade.sol";
+import {Setup} from "./support/Setup.sol";
+
+/// @dev Gas of whole transactions, base and call data included: every call below is one
+/// (`isolate`). Operators confirm directly. Parties exist and have traded before. forge-config:
+/// default.isolate = true
+contract GasTest is Setup {
+    /// @dev EIP-7825: the most gas a transaction may have.
+    uint256 private constant TRANSACTION_LIMIT = 16_777_216;
+
+    uint32[] private _buyers;
+    uint32[] private _sellers;
+
+    function test_gas_of_1_trade() external {
+        assertLt(_perTrade(1, 1, true), 250_000);
+    }
+
+    function test_gas_of_10_trades() external {
+        assertLt(_perTrade(10, 2, true), 30_000);
+    }
+
+    function test_gas_of_100_trades() external {
+        assertLt(_perTrade(100, 20, true), 9500);
+    }
+
+    function test_gas_of_500_trades() external {
+        assertLt(_perTrade(500, 100, true), 8300);
+    }
+
+    function test_gas_of_500_trades_unsorted() external {
+        assertLt(_perTrade(500, 100, false), 9000);
+    }
+
+    function test_gas_of_100_trades_of_distinct_parties() external {
+        assertLt(_perTrade(100, 100, true), 20_000);
+    }
+
+    function test_largest_batches_fit_a_transaction() external {
+        uint256 size = consortium.MAX_TRADES();
+        _enrol(size);
+        Trade[] memory trades = _costliest(size);
+        vm.prank(aggregator);
+        bytes32 batchId = consortium.submit(trades, deadline);
+        uint256 submitting = vm.lastCallGas().gasTotalUsed;
+
+        uint256 snapshot = vm.snapshotState();
+        vm.prank(aggregator);
+        consortium.cancel(batchId, keccak256(abi.encodePacked(trades)));
+        _refund(trades);
+        uint256 refunding = vm.lastCallGas().gasTotalUsed;
+        vm.revertToState(snapshot);
+
+        _confirm(batchId, QUORUM);
+        _settle(trades);
+        uint256 settling = vm.lastCallGas().gasTotalUsed;
+
+        console.log("largest batch, trades:", size);
+        console.log("  submit", submitting);
+        console.log("  settle", settling);
+        console.log("  refund", refunding);
+        assertLt(submitting, TRANSACTION_LIMIT);
+        assertLt(settling, TRANSACTION_LIMIT);
+        assertLt(refunding, TRANSACTION_LIMIT);
+    }
+
+    /// @dev Every party and every lot occurs once, and every lot pays to an account of its own.
+    function _costliest(uint256 size) private returns (Trade[] memory trades) {
+        trades = new Trade[](size);
+        for (uint256 i = 0; i < size; ++i) {
+            uint32 beneficiary = _register(lotOwner);
+            vm.prank(authority);
+            consortium.setLot(uint16(i + 256), beneficiary);
+            trades[i] = packTrade(
+                _buyers[i], _sellers[i], 10_000, 250_000, 240_000, 1, INTERVAL, uint16(i + 256)
+            );
+        }
+    }
+
+    function _perTrade(uint256 size, uint256 parties, bool sorted) private returns (uint256) {
+        _enrol(parties);
+        // A first batch, so that the measured one meets accounts that have bought and sold before.
+        Trade[] memory trades = _scenario(size, parties, sorted, 0);
+        bytes32 batchId = _submit(trades);
+        _confirm(batchId, QUORUM);
+        _settle(trades);
+
+        trades = _scenario(size, parties, sorted, uint32(size));
+        vm.prank(aggregator);
+        batchId = consortium.submit(trades, deadline);
+        uint256 submitting = vm.lastCallGas().gasTotalUsed;
+        uint256 confirming = 0;
+        for (uint256 i = 0; i < QUORUM; ++i) {
+            vm.prank(operators[i]);
+            consortium.confirm(batchId);
+            confirming += vm.lastCallGas().gasTotalUsed;
+        }
+        consortium.settle(aggregator, deadline, trades);
+        uint256 settling = vm.lastCallGas().gasTotalUsed;
+
+        uint256 perTrade = (submitting + confirming + settling) / size;
+        console.log("trades, parties a side:", size, parties);
+        console.log("  submit, confirm, settle:", submitting, confirming, settling);
+        console.log("  per trade:", perTrade);
+        console.log("  per trade, submit and settle:", (submitting + settling) / size);
+        return perTrade;
+    }
+
+    function _enrol(uint256 parties) private {
+        for (uint256 i = 0; i < parties; ++i) {
+            _buyers.push(_register(buyerOwner));
+            _sellers.push(_register(sellerOwner));
+            _fund(_buyers[i], FUNDS);
+            _fund(_sellers[i], FUNDS);
+            _allow(_buyers[i]);
+            _allow(_sellers[i]);
+        }
+    }
+
+    /// @dev Each buyer trades with five different sellers where there are as many; sorted by buyer,
+    /// or with buyers taking turns.
+    function _scenario(uint256 size, uint256 parties, bool sorted, uint32 after_)
+        private
+        view
+        returns (Trade[] memory trades)
+    {
+        trades = new Trade[](size);
+        for (uint256 i = 0; i < size; ++i) {
+            uint256 who = sorted ? i * parties / size : i % parties;
+            trades[i] = packTrade(
+                _buyers[who],
+                _sellers[(who + i) % parties],
+                uint32(1000 + i),
+                250_000,
+                240_000,
+                uint32(after_ + i + 1),
+                INTERVAL,
+                LOT
+            );
+        }
+    }
+}
