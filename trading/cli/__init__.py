@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
+from trading.cli.simulate import demo, simulate
 from trading.errors import InputError, PeerchargeError
 
 __all__ = ["app", "main"]
@@ -75,6 +76,8 @@ def _global_options(
     """Peer-to-peer energy trading among electric vehicles that share a parking lot."""
 
 
+app.command("demo", cls=LateHelp)(demo)
+app.command("simulate", cls=LateHelp)(simulate)
 app.command("match", cls=LateHelp)(match_fleet)
 
 

@@ -14,12 +14,42 @@ def _mechanisms() -> str:
     return ", ".join(MECHANISMS)
 
 
-_LISTS: dict[str, Callable[[], str]] = {"{mechanisms}": _mechanisms}
+def _formats() -> str:
+    from trading.data import FORMATS
+
+    return ", ".join(FORMATS)
+
+
+def _assignments() -> str:
+    from trading.data import ASSIGNMENTS
+
+    return ", ".join(ASSIGNMENTS)
+
+
+def _conducts() -> str:
+    from trading.operators import CONDUCTS
+
+    return ", ".join(f"{name} ({what})" for name, what in CONDUCTS.items())
+
+
+def _engine_faults() -> str:
+    from trading.engine import ENGINE_FAULTS
+
+    return ", ".join(ENGINE_FAULTS)
+
+
+_LISTS: dict[str, Callable[[], str]] = {
+    "{mechanisms}": _mechanisms,
+    "{formats}": _formats,
+    "{assignments}": _assignments,
+    "{conducts}": _conducts,
+    "{engine_faults}": _engine_faults,
+}
 """What stands in an option's help, and what to put there when the help is shown."""
 
 
 class LateHelp(TyperCommand):
-    """A command in whose options' help `{mechanisms}` becomes the names in the registry.
+    """A command in whose options' help `{mechanisms}` and the like become the registered names.
 
     The registries sit behind numpy and pandas, which take seconds to import on a slow machine, and
     a list typed into the help by hand would fall behind them.

@@ -41,6 +41,9 @@ class SettlementDesk:
     """Follows every batch of one lot from pending to its end.
 
     Call `agree` for each interval in turn (it is what `simulate_lot` takes), then `close`.
+
+    Attributes:
+        gas_used: by submitting, settling and refunding.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class SettlementDesk:
         self._fault = fault
         self._sequence: dict[int, int] = {}
         self._batches: list[_Batch] = []
+        self.gas_used = 0
 
     # ------------------------------------------------------------------ during the day
 
@@ -93,7 +97,7 @@ class SettlementDesk:
         rules = self._stays.rules
         self._travel(start_s - rules.gate_lead_s)
         self._finish(start_s - rules.gate_lead_s)
-        most = self._consortium.max_trades()
+        most = self._consortium.limits.max_trades
         parts = [trades.iloc[first : first + most] for first in range(0, len(trades), most)]
         return pd.concat([self._decide(start_s, part) for part in parts])
 
@@ -120,12 +124,13 @@ class SettlementDesk:
             )
         words = self._chain_table(wanted)
         receipt = self._consortium.submit(words, deadline=self._deadline(start_s), by=self._engine)
+        self.gas_used += receipt.gas_used
         batch = _Batch(
-            submission=receipt.submission,
+            submission=receipt.batch,
             trades=wanted,
             interval_start=wanted["interval_start"].iloc[0],
             settle_from_s=start_s + self._stays.rules.interval_s,
-            pending_at=receipt.time,
+            pending_at=_utc(receipt.time),
         )
         self._batches.append(batch)
         return batch
@@ -167,14 +172,16 @@ class SettlementDesk:
         """Settle confirmed batches whose interval is over at `lot_time_s`; refund the failed."""
         for batch in self._batches:
             if batch.status == "confirmed" and batch.settle_from_s <= lot_time_s:
-                self._consortium.settle(batch.submission, by=self._engine)
+                receipt = self._consortium.settle(batch.submission, by=self._engine)
+                self.gas_used += receipt.gas_used
                 batch.status = "settled"
 
     def _mark(self, batch: _Batch, state: BatchState) -> None:
         batch.status = state.name.lower()
-        batch.decided_at = pd.Timestamp(self._consortium.network.now(), unit="s", tz="UTC")
+        batch.decided_at = _utc(self._consortium.network.now())
         if state in (BatchState.REJECTED, BatchState.CANCELLED, BatchState.EXPIRED):
-            self._consortium.refund(batch.submission, by=self._engine)
+            receipt = self._consortium.refund(batch.submission, by=self._engine)
+            self.gas_used += receipt.gas_used
 
     def _travel(self, to_s: int) -> None:
         network = self._consortium.network
@@ -213,8 +220,12 @@ class SettlementDesk:
                     "status": batch.status,
                     "pending_at": batch.pending_at,
                     "decided_at": batch.decided_at,
-                    "confirmations": stored.confirmations.bit_count(),
-                    "rejections": stored.rejections.bit_count(),
+                    "confirmations": len(stored.confirmed_by),
+                    "rejections": len(stored.rejected_by),
                 }
             )
         return pd.DataFrame(rows)
+
+
+def _utc(at_s: int) -> pd.Timestamp:
+    return pd.Timestamp(at_s, unit="s", tz="UTC")

@@ -134,6 +134,17 @@ class Stays:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def code_of(self, session_id: str) -> int:
+        """Position of a session in every array.
+
+        Raises:
+            KeyError: no session has this id.
+        """
+        code = int(np.searchsorted(self.ids, session_id))
+        if code == len(self) or self.ids[code] != session_id:
+            raise KeyError(session_id)
+        return code
+
     def grid_only_wh(self, at_s: int | Int64Array) -> Int64Array:
         """Energy drawn by `at_s` when every vehicle charges at once and nobody trades."""
         return np.minimum(self.need_wh, self.chargeable_wh(self.arrival_s, at_s))

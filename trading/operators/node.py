@@ -34,9 +34,9 @@ Vote = Literal["confirmed", "rejected", "unvoted"]
 REASON_BYTES = 256
 
 
-def session_tag(session_id: str) -> bytes:
+def session_tag(session_id: str) -> str:
     """What a driver's account is registered under, so that operators can tell whose it is."""
-    return keccak(text=session_id)
+    return "0x" + keccak(text=session_id).hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class OperatorNode:
     Attributes:
         key: signs its votes.
         verdicts: what it said to each batch, in order.
+        gas_used: by its votes.
     """
 
     def __init__(
@@ -71,13 +72,14 @@ class OperatorNode:
         self.key = key
         self.conduct = conduct
         self.verdicts: list[Verdict] = []
+        self.gas_used = 0
         self._consortium = consortium
         self._stays = Stays(sessions, rules)
         self._terms = terms
         self._lot = lot
         self._code_of_tag = {session_tag(str(i)): n for n, i in enumerate(self._stays.ids)}
         self._code_of_account: dict[int, int] = {}
-        self._next_block = 0
+        self._next_block = consortium.first_block
         self._pending: dict[str, Submission] = {}
         self._seen: dict[str, Submission] = {}
         self._sold_wh: Int64Array = np.zeros(len(self._stays), np.int64)
@@ -94,6 +96,8 @@ class OperatorNode:
             del self._pending[batch_id]
             if self._consortium.state_of(batch_id) == BatchState.PENDING:
                 self.verdicts.append(self._vote(submission))
+            else:
+                self.verdicts.append(self._verdict(submission, "unvoted", (), "decided before"))
         self._follow()
 
     def _follow(self) -> None:
@@ -107,7 +111,7 @@ class OperatorNode:
                     code = self._code_of_tag.get(event.arguments["tag"], UNKNOWN_PARTY)
                     self._code_of_account[event.arguments["account"]] = code
                 case "BatchSubmitted":
-                    submission = event.submission()
+                    submission = Submission.of(event)
                     self._pending[submission.batch_id] = submission
                     self._seen[submission.batch_id] = submission
                 case "BatchConfirmed":
@@ -141,12 +145,14 @@ class OperatorNode:
         found = tuple(findings(self._case(submission)))
         is_honest = self.conduct in ("honest", "wrong")
         if self.conduct == "silent":
-            return self._verdict(submission, "unvoted", found, "")
+            return self._verdict(submission, "unvoted", found, "silent")
         if self.conduct == "malicious" or (is_honest and not found):
-            self._consortium.confirm(submission.batch_id, by=self.key)
+            receipt = self._consortium.confirm(submission.batch_id, by=self.key)
+            self.gas_used += receipt.gas_used
             return self._verdict(submission, "confirmed", found, "")
         reason = _reason(found) if is_honest else "no reason given"
-        self._consortium.reject(submission.batch_id, reason, by=self.key)
+        receipt = self._consortium.reject(submission.batch_id, reason, by=self.key)
+        self.gas_used += receipt.gas_used
         return self._verdict(submission, "rejected", found, reason)
 
     def _verdict(
@@ -155,7 +161,7 @@ class OperatorNode:
         return Verdict(batch_id=submission.batch_id, vote=vote, findings=found, reason=reason)
 
     def _case(self, submission: Submission) -> Case:
-        low, high = self._consortium.price_band()
+        band = self._consortium.price_band()
         return Case(
             trades=self._coded(submission),
             locked_ueur=submission.locked_ueur,
@@ -163,7 +169,7 @@ class OperatorNode:
             stays=self._stays,
             terms=self._terms,
             lot=self._lot,
-            band=(low, high),
+            band=(band.lowest_ueur_per_kwh, band.highest_ueur_per_kwh),
             largest_spread=self._consortium.largest_spread(),
             sold_wh=self._sold_wh,
             in_interval_wh=self._in_interval,

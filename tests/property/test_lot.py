@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.lot_sessions import sessions
+from trading.fleet import Thresholds
+from trading.lot import LotRules, LotRun, Terms, accounts_of, simulate_lot
+from trading.market import MECHANISMS
+
+RULES = st.builds(
+    LotRules,
+    interval_s=st.sampled_from([300, 900, 3600]),
+    thresholds=st.just(Thresholds()),
+    guarantee=st.sampled_from(["consent", "whole"]),
+    v2g_share=st.sampled_from([0.0, 0.5, 1.0]),
+    departures=st.sampled_from(["actual", "estimated"]),
+    seed=st.integers(0, 3),
+)
+TERMS = st.builds(
+    Terms,
+    price=st.none() | st.integers(0, 600_000),
+    limits=st.booleans(),
+)
+
+
+def run_of(table: pd.DataFrame, rules: LotRules, terms: Terms) -> LotRun:
+    return simulate_lot(table, rules=rules, terms=terms, mechanism=MECHANISMS["pro-rata"])
+
+
+def content_at_departure(run: LotRun) -> np.ndarray:
+    efficiency = run.stays.rules.efficiency
+    drawn = run.from_grid_wh + run.from_peers_wh
+    return run.stays.content_wh + efficiency.stored(drawn) - efficiency.drawn(run.to_peers_wh)
+
+
+@given(table=sessions(), rules=RULES, terms=TERMS)
+def test_energy_and_money_balance_to_the_last_unit(table, rules, terms):
+    run = run_of(table, rules, terms)
+    books = accounts_of(run)
+    assert books.energy.residual_wh == 0
+    assert books.money.residual_ueur == 0
+    assert books.energy.cable_wh == 0
+    assert run.peers_wh.sum() == run.from_peers_wh.sum() == run.to_peers_wh.sum()
+    assert run.grid_wh.sum() == run.from_grid_wh.sum()
+    assert run.trades["energy_wh"].sum() == run.peers_wh.sum() + run.shortfall_wh
+
+
+@given(table=sessions(), rules=RULES, terms=TERMS)
+def test_batteries_stay_within_their_capacity_and_nothing_is_negative(table, rules, terms):
+    run = run_of(table, rules, terms)
+    content = content_at_departure(run)
+    assert (content >= 0).all()
+    assert (content <= run.stays.capacity_wh).all()
+    for energy in (run.from_grid_wh, run.from_peers_wh, run.to_peers_wh, run.grid_wh):
+        assert (energy >= 0).all()
+
+
+@given(table=sessions(), rules=RULES, terms=TERMS)
+def test_only_sellers_leave_with_less_than_without_trading(table, rules, terms):
+    run = run_of(table, rules, terms)
+    stays = run.stays
+    alone = stays.grid_only_wh(stays.departure_s)
+    drawn = run.from_grid_wh + run.from_peers_wh
+    others = ~stays.is_seller
+    assert (drawn[others] == alone[others]).all()
+    assert (run.to_peers_wh[others] == 0).all()
+    assert (run.from_peers_wh[stays.is_seller] == 0).all()
+
+
+@given(table=sessions(), rules=RULES, terms=TERMS)
+def test_sellers_sell_only_what_they_brought_above_threshold_and_reserve(table, rules, terms):
+    run = run_of(table, rules, terms)
+    stays = run.stays
+    kept = np.maximum(rules.thresholds.seller, stays.table["reserve_soc"].to_numpy())
+    gave = rules.efficiency.drawn(run.to_peers_wh)
+    sellers = stays.is_seller & (run.to_peers_wh > 0)
+    assert (stays.content_wh[sellers] - gave[sellers] >= (kept * stays.capacity_wh)[sellers]).all()
+
+
+@given(table=sessions(), rules=RULES)
+def test_whole_leaves_nobody_with_less_when_departures_are_known(table, rules):
+    known = LotRules(guarantee="whole", departures="actual", interval_s=rules.interval_s)
+    run = run_of(table, known, Terms(limits=False))
+    stays = run.stays
+    alone = stays.content_wh + known.efficiency.stored(stays.grid_only_wh(stays.departure_s))
+    assert (content_at_departure(run) >= alone).all()
+
+
+@given(table=sessions(), rules=RULES, terms=TERMS)
+def test_buyers_pay_no_more_for_energy_than_their_ceiling_when_limits_hold(table, rules, terms):
+    limited = Terms(price=terms.price, limits=True)
+    run = run_of(table, rules, limited)
+    floor = limited.floor(rules.guarantee, rules.efficiency)
+    assert (run.trades["price_ueur_per_kwh"] <= limited.ceiling()).all()
+    assert (run.trades["seller_price_ueur_per_kwh"] >= floor).all()
+
+
+@given(table=sessions(), rules=RULES, terms=TERMS, data=st.data())
+def test_row_order_changes_nothing(table, rules, terms, data):
+    shuffled = table.iloc[data.draw(st.permutations(range(len(table))))]
+    one = accounts_of(run_of(table, rules, terms))
+    other = accounts_of(run_of(shuffled, rules, terms))
+    pd.testing.assert_frame_equal(one.vehicles, other.vehicles)
+    pd.testing.assert_frame_equal(one.load, other.load)
+
+
+@given(table=sessions(), rules=RULES, terms=TERMS)
+def test_a_day_whose_trades_are_all_refused_is_the_grid_only_day(table, rules, terms):
+    run = simulate_lot(
+        table,
+        rules=rules,
+        terms=terms,
+        mechanism=MECHANISMS["pro-rata"],
+        agree=lambda _start, trades: trades.iloc[:0],
+    )
+    assert (run.grid_wh == run.grid_only_wh).all()
+    assert run.trades.empty
+
+
+@given(table=sessions(), rules=RULES)
+def test_interval_length_does_not_change_uncontrolled_charging(table, rules):
+    one = run_of(table, rules, Terms())
+    other = run_of(table, LotRules(interval_s=60, seed=rules.seed), Terms())
+    assert one.grid_only_wh.sum() == other.grid_only_wh.sum()
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+@given(table=sessions(), rules=RULES)
+def test_agreeing_on_chain_or_off_gives_the_same_day(mechanism, table, rules):
+    kwargs = {"rules": rules, "terms": Terms(limits=False), "mechanism": MECHANISMS[mechanism]}
+    one = simulate_lot(table, **kwargs)
+    other = simulate_lot(table, agree=lambda _start, trades: trades, **kwargs)
+    pd.testing.assert_frame_equal(one.trades, other.trades)
+    assert (one.grid_wh == other.grid_wh).all()

@@ -1,0 +1,275 @@
+"""`peercharge simulate` and `peercharge demo`: the main job, from sessions to a report."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from trading.engine import DayOptions, Source
+    from trading.engine.day import Progress
+
+DEMO_DATE = "2019-10-29"
+DEMO_FOLDER = "peercharge-demo"
+
+Out = Annotated[
+    Path,
+    typer.Option(metavar="DIR", help="Folder for tables, figures and report; made if need be."),
+]
+Interval = Annotated[
+    str, typer.Option(metavar="TIME", help="Market interval, 1min to 60min, such as 15min.")
+]
+NetworkName = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="embedded, anvil, or the address of a node's JSON-RPC."),
+]
+Operators = Annotated[int, typer.Option(help="Number of infrastructure operators.")]
+Quorum = Annotated[int, typer.Option(help="How many of them must confirm a batch.")]
+Seed = Annotated[int, typer.Option(help="Seed of every draw; the same seed, the same bytes.")]
+GuaranteeName = Annotated[
+    str,
+    typer.Option(
+        metavar="consent|whole",
+        help="consent: sellers may leave with less, down to the seller threshold or their reserve. "
+        "whole: nobody leaves with less than without trading.",
+    ),
+]
+Share = Annotated[
+    float, typer.Option(metavar="0..1", help="Share of the vehicles that can discharge (V2G).")
+]
+DeparturesName = Annotated[
+    str,
+    typer.Option(
+        metavar="actual|estimated",
+        help="Whether plans know when drivers leave, or only what drivers said.",
+    ),
+]
+Priority = Annotated[str, typer.Option(metavar="NAME", help="Who is served first: {mechanisms}.")]
+Soc = Annotated[float, typer.Option(metavar="SOC", help="Threshold of Equation (1).")]
+Price = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EUR/kWh", help="Price of a trade; the middle of floor and ceiling without it."
+    ),
+]
+LotTariff = Annotated[
+    str, typer.Option(metavar="EUR/kWh", help="Grid energy in the lot; the buyer's ceiling.")
+]
+Replacement = Annotated[
+    str, typer.Option(metavar="EUR/kWh", help="Energy at home, to replace what is missing.")
+]
+Wear = Annotated[
+    str, typer.Option(metavar="EUR/kWh", help="Wear of a seller's battery for a kWh sold.")
+]
+LotFee = Annotated[
+    str, typer.Option(metavar="EUR/kWh", help="What the lot keeps of the buyer's price.")
+]
+NoLimits = Annotated[
+    bool,
+    typer.Option("--no-limits", help="Allow trades outside the seller's floor or buyer's ceiling."),
+]
+OperatorFault = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CONDUCT",
+        help="Conduct of one operator, from the first on; repeat for more: {conducts}.",
+    ),
+]
+EngineFaultName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FAULT",
+        help="A dishonest engine slips a wrong trade into every fourth batch: {engine_faults}.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+
+
+def simulate(
+    sessions: Annotated[
+        Path, typer.Argument(metavar="SESSIONS", help="File of charging sessions, plain or .gz.")
+    ],
+    out: Out,
+    file_format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="Format of the file: {formats}.")
+    ],
+    date: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="The day: local arrivals on it.")
+    ] = None,
+    from_date: Annotated[
+        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day of a range.")
+    ] = None,
+    to_date: Annotated[
+        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, inclusive.")
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="IANA zone of the site; the format's without it."),
+    ] = None,
+    assignment: Annotated[
+        str,
+        typer.Option(metavar="RULE", help="Where the format has no SoC: {assignments}."),
+    ] = "anchored-departure",
+    interval: Interval = "15min",
+    network: NetworkName = "embedded",
+    operators: Operators = 4,
+    quorum: Quorum = 3,
+    seed: Seed = 0,
+    guarantee: GuaranteeName = "consent",
+    v2g_share: Share = 1.0,
+    departures: DeparturesName = "actual",
+    priority: Priority = "pro-rata",
+    buyer_threshold: Soc = 0.60,
+    seller_threshold: Soc = 0.80,
+    price: Price = None,
+    lot_tariff: LotTariff = "0.50",
+    replacement_price: Replacement = "0.25",
+    wear: Wear = "0.05",
+    lot_fee: LotFee = "0.01",
+    no_limits: NoLimits = False,
+    operator_fault: OperatorFault = None,
+    engine_fault: EngineFaultName = None,
+    as_json: Json = False,
+) -> None:
+    """Trade real days of a parking lot on a consortium chain, and report what it brought.
+
+    Chargers, meters, batteries and wallets are simulated; contract, votes and settlement are real.
+    """
+    from trading.engine import Consensus, DayOptions, Source
+    from trading.fleet import Thresholds
+    from trading.lot import LotRules, Terms
+    from trading.units import price_ueur_per_kwh
+
+    options = DayOptions(
+        rules=LotRules(
+            interval_s=interval_seconds(interval),
+            thresholds=Thresholds(buyer=buyer_threshold, seller=seller_threshold),
+            guarantee=guarantee,  # type: ignore[arg-type]
+            v2g_share=v2g_share,
+            departures=departures,  # type: ignore[arg-type]
+            seed=seed,
+        ),
+        terms=Terms(
+            lot_tariff=price_ueur_per_kwh(lot_tariff, name="lot_tariff"),
+            replacement=price_ueur_per_kwh(replacement_price, name="replacement_price"),
+            wear=price_ueur_per_kwh(wear, name="wear"),
+            lot_fee=price_ueur_per_kwh(lot_fee, name="lot_fee"),
+            price=None if price is None else price_ueur_per_kwh(price),
+            limits=not no_limits,
+        ),
+        mechanism=priority,
+        consensus=Consensus(
+            network=network,
+            operators=operators,
+            quorum=quorum,
+            conducts=tuple(operator_fault or ()),  # type: ignore[arg-type]
+            engine_fault=engine_fault,  # type: ignore[arg-type]
+        ),
+    )
+    source = Source(
+        path=sessions,
+        format=file_format,
+        date=date,
+        from_date=from_date,
+        to_date=to_date,
+        timezone=timezone,
+        assignment=assignment,
+    )
+    _run(source, options, out, as_json=as_json)
+
+
+def demo(
+    out: Out = Path(DEMO_FOLDER),
+    network: NetworkName = "embedded",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Trade one real day of Caltech's garage, 2019-10-29, that ships with the package.
+
+    Needs no network, no compiler and no key. The day is from ACN-Data (CC BY 4.0).
+    """
+    from trading.data import sample_path
+    from trading.engine import Consensus, DayOptions, Source
+    from trading.lot import LotRules
+
+    options = DayOptions(rules=LotRules(seed=seed), consensus=Consensus(network=network))
+    source = Source(path=sample_path(), format="acn", date=DEMO_DATE)
+    _run(source, options, out, as_json=as_json)
+
+
+def interval_seconds(text: str) -> int:
+    """Seconds of `15min`, `15`, `900s` or `1h`; a bare number is minutes.
+
+    Raises:
+        OptionError: not such a text.
+
+    >>> interval_seconds("15min")
+    900
+    """
+    from trading.errors import OptionError
+
+    found = re.fullmatch(r"(\d{1,5})\s*(s|min|m|h)?", text.strip())
+    if not found:
+        raise OptionError("interval", text, "minutes such as 15min, or seconds such as 900s")
+    scale = {"s": 1, "min": 60, "m": 60, None: 60, "h": 3600}[found[2]]
+    return int(found[1]) * scale
+
+
+def _run(source: Source, options: DayOptions, out: Path, *, as_json: bool) -> None:
+    from trading.data.output import output_folder
+    from trading.engine import run_day
+    from trading.reports import result_table, write_day
+
+    began_s = time.monotonic()
+    with output_folder(out) as folder, _progress() as progress:
+        result = run_day(source, options, progress=progress)
+        progress("writing the report", 0, 1)
+        write_day(result, folder)
+        progress("writing the report", 1, 1)
+    if as_json:
+        typer.echo(json.dumps(result.summary, indent=2))
+        return
+    _print(result_table(result), out, time.monotonic() - began_s)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar a phase, on stderr and only where someone looks at it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    bars = Progress(
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not sys.stderr.isatty(),
+    )
+    tasks: dict[str, object] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done)  # type: ignore[arg-type]
+
+    with bars:
+        yield tell
+
+
+def _print(table: object, out: Path, took_s: float) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"Report: {out / 'report.html'}", markup=False, soft_wrap=True)
+    console.print(f"Tables: {out}  (took {took_s:.0f} s)", markup=False, soft_wrap=True)

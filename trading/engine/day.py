@@ -1,0 +1,371 @@
+"""The main job: a real day in a parking lot becomes confirmed trades on a consortium chain.
+
+Sessions -> lot -> market -> pending on chain -> each operator's own check -> confirmed -> power
+flows -> settled -> books. `run_day` composes those rooms and adds nothing of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pandas as pd
+
+from trading.chain import Consortium, Network, open_network
+from trading.data import ASSIGNMENTS, Sessions, load_sessions
+from trading.data.select import Date
+from trading.engine.desk import SettlementDesk
+from trading.engine.enrolment import LOT, Cast, Enrolment, found, pay_out
+from trading.engine.faults import EngineFault
+from trading.engine.result import FINAL_STATUSES, OPERATOR_COLUMNS, DayResult
+from trading.engine.scenarios import (
+    SENSITIVITY_COLUMNS,
+    compare,
+    guarantee_scenarios,
+    sensitivity,
+)
+from trading.errors import OptionError
+from trading.lot import LotRules, LotRun, Stays, Terms, accounts_of, intervals_of, simulate_lot
+from trading.market import DEFAULT_MECHANISM, mechanism_named
+from trading.operators import CONDUCTS, Conduct, OperatorNode
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, steps done, steps in all)."""
+
+MAX_OPERATORS = 96
+GENESIS_MARGIN_S = 3_600
+SECONDS_PER_ENROLMENT = 8
+"""The embedded chain adds at least a second a block; a driver's enrolment takes at most 6."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where sessions come from; every party loads its own copy through it.
+
+    Attributes are those of `trading.data.load_sessions`.
+    """
+
+    path: Path
+    format: str
+    date: Date | None = None
+    from_date: Date | None = None
+    to_date: Date | None = None
+    timezone: str | None = None
+    assignment: str = "anchored-departure"
+
+    def load(self, seed: int, *, assignment: str | None = None) -> Sessions:
+        """Read the sessions anew from the file."""
+        return load_sessions(
+            self.path,
+            format=self.format,
+            seed=seed,
+            date=self.date,
+            from_date=self.from_date,
+            to_date=self.to_date,
+            timezone=self.timezone,
+            assignment=assignment or self.assignment,
+        )
+
+    @property
+    def is_inferred(self) -> bool:
+        """Whether state of charge comes from an assignment rule."""
+        return self.format == "acn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consensus:
+    """Who decides on trades, and where.
+
+    Attributes:
+        network: `embedded`, `anvil` or the URL of a node.
+        operators: how many.
+        quorum: how many of them must confirm.
+        conducts: how each behaves; honest where the tuple is shorter than the number.
+        engine_fault: what a dishonest engine does; None for an honest one.
+    """
+
+    network: str = "embedded"
+    operators: int = 4
+    quorum: int = 3
+    conducts: tuple[Conduct, ...] = ()
+    engine_fault: EngineFault | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.operators <= MAX_OPERATORS:
+            raise OptionError("operators", self.operators, f"1 to {MAX_OPERATORS}")
+        if not 1 <= self.quorum <= self.operators:
+            raise OptionError(
+                "quorum", self.quorum, f"1 to the number of operators, {self.operators}"
+            )
+        if len(self.conducts) > self.operators:
+            raise OptionError(
+                "operator_fault",
+                ", ".join(self.conducts),
+                f"at most as many as there are operators, {self.operators}",
+            )
+        for conduct in self.conducts:
+            if conduct not in CONDUCTS:
+                raise OptionError("operator_fault", conduct, "one of " + ", ".join(CONDUCTS))
+
+    def conduct_of(self, number: int) -> Conduct:
+        """Conduct of the operator with this number, counted from 0."""
+        return self.conducts[number] if number < len(self.conducts) else "honest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOptions:
+    """Everything that decides a day's result besides its sessions."""
+
+    rules: LotRules = field(default_factory=LotRules)
+    terms: Terms = field(default_factory=Terms)
+    mechanism: str = DEFAULT_MECHANISM
+    consensus: Consensus = field(default_factory=Consensus)
+
+
+def run_day(
+    source: Source, options: DayOptions | None = None, *, progress: Progress | None = None
+) -> DayResult:
+    """Trade a day (or a range of days) from its sessions to the closed books.
+
+    Args:
+        source: the sessions.
+        options: rules, prices, mechanism and consortium; the defaults are the demonstration's.
+        progress: told how far each phase is.
+
+    Raises:
+        InputError: sessions or options cannot be used.
+        LedgerError: the network cannot be reached or started, or the contract refused a batch.
+    """
+    options = options or DayOptions()
+    tell = progress or _silent
+    mechanism = mechanism_named(options.mechanism)
+    seed = options.rules.seed
+    sessions = source.load(seed)
+    stays = Stays(sessions.frame, options.rules)
+    price = options.terms.peer_price(options.rules.guarantee, options.rules.efficiency)
+    cast = Cast.demonstration(seed, operators=options.consensus.operators, stays=stays)
+
+    with open_network(options.consensus.network, genesis_time=_genesis_s(stays, cast)) as network:
+        enrolment = found(
+            network,
+            cast,
+            stays=stays,
+            terms=options.terms,
+            price=price,
+            quorum=options.consensus.quorum,
+            progress=partial(tell, "enrolling drivers"),
+        )
+        nodes = _operators(source, options, cast, enrolment)
+        desk = SettlementDesk(
+            consortium=enrolment.consortium,
+            engine=cast.engine,
+            accounts=enrolment.accounts(),
+            operators=nodes,
+            stays=stays,
+            terms=options.terms,
+            lot=LOT,
+            fault=options.consensus.engine_fault,
+        )
+        run = simulate_lot(
+            sessions.frame,
+            rules=options.rules,
+            terms=options.terms,
+            mechanism=mechanism,
+            agree=desk.agree,
+            progress=partial(tell, "trading the day"),
+        )
+        desk.close()
+        wallets = pay_out(enrolment)
+        trades, batches = desk.trades(), desk.batches()
+        chain = enrolment.consortium.record()
+        seats = {key.address: enrolment.consortium.seat_of(key.address) for key in cast.operators}
+        gas_used = desk.gas_used + sum(node.gas_used for node in nodes)
+        summary = _summary(run, options, enrolment.consortium, network, trades, gas_used)
+        tell("comparing scenarios", 0, 2)
+        scenarios = compare(
+            sessions.frame, guarantee_scenarios(options.rules, options.terms), mechanism
+        )
+    tell("comparing scenarios", 1, 2)
+    spread = _sensitivity(source, options)
+    tell("comparing scenarios", 2, 2)
+    return DayResult(
+        sessions=sessions,
+        run=run,
+        accounts=accounts_of(run),
+        trades=trades,
+        chain=chain,
+        batches=batches,
+        operators=_operator_table(nodes, seats),
+        rejections=_rejections(nodes),
+        wallets=wallets,
+        scenarios=scenarios,
+        sensitivity=spread,
+        summary=summary,
+        assumptions=assumptions(options, source),
+        network_note=_network_note(options.consensus.network),
+    )
+
+
+def _genesis_s(stays: Stays, cast: Cast) -> int:
+    """A first block early enough for everyone to enrol before the first gate closes."""
+    first = intervals_of(stays)[0]
+    enrolment_s = SECONDS_PER_ENROLMENT * len(cast.everyone())
+    return first.gate_s - enrolment_s - GENESIS_MARGIN_S
+
+
+def _operators(
+    source: Source, options: DayOptions, cast: Cast, enrolment: Enrolment
+) -> list[OperatorNode]:
+    nodes = []
+    for number, key in enumerate(cast.operators):
+        conduct = options.consensus.conduct_of(number)
+        own = source.load(options.rules.seed).frame
+        if conduct == "wrong":
+            own = own.assign(soc_arrival=1.0 - own["soc_arrival"])
+        nodes.append(
+            OperatorNode(
+                key=key,
+                consortium=enrolment.consortium,
+                sessions=own,
+                rules=options.rules,
+                terms=options.terms,
+                lot=LOT,
+                conduct=conduct,
+            )
+        )
+    return nodes
+
+
+def _summary(
+    run: LotRun,
+    options: DayOptions,
+    consortium: Consortium,
+    network: Network,
+    trades: pd.DataFrame,
+    gas_used: int,
+) -> dict[str, int | str | float]:
+    books = accounts_of(run)
+    counts = trades["status"].value_counts()
+    settled = trades[trades["status"] == "settled"]
+    return {
+        "energy_traded_wh": int(settled["energy_wh"].sum()),
+        "trades": len(trades),
+        "pending": int(counts.get("pending", 0)),
+        "confirmed": int(counts.get("confirmed", 0)),
+        **{status: int(counts.get(status, 0)) for status in FINAL_STATUSES},
+        "blocked": run.blocked,
+        "dust_wh": run.dust_wh,
+        "missing_wh": books.missing_wh,
+        "cost_grid_only_ueur": books.cost_grid_only_ueur,
+        "cost_with_p2p_ueur": books.cost_ueur,
+        "peak_grid_only_w": books.peak_grid_only_w,
+        "peak_with_p2p_w": books.peak_with_p2p_w,
+        "gas_used": gas_used,
+        "gas_per_trade": round(gas_used / len(trades)) if len(trades) else 0,
+        "network": network.name,
+        "chain_id": network.chain_id,
+        "contract_address": consortium.address,
+        "guarantee": options.rules.guarantee,
+        "seed": options.rules.seed,
+        "version": package_version(),
+    }
+
+
+def _sensitivity(source: Source, options: DayOptions) -> pd.DataFrame:
+    if not source.is_inferred:
+        return pd.DataFrame(columns=list(SENSITIVITY_COLUMNS))
+    return sensitivity(
+        lambda assignment, seed: source.load(seed, assignment=assignment).frame,
+        ASSIGNMENTS,
+        rules=options.rules,
+        terms=options.terms,
+        mechanism=mechanism_named(options.mechanism),
+    )
+
+
+def _operator_table(nodes: Sequence[OperatorNode], seats: dict[str, int]) -> pd.DataFrame:
+    rows = []
+    for node in nodes:
+        tally = node.tally()
+        rows.append(
+            {
+                "operator": node.key.name,
+                "address": node.key.address,
+                "seat": seats[node.key.address],
+                "conduct": node.conduct,
+                "confirmed": tally["confirmed"],
+                "rejected": tally["rejected"],
+                "unvoted": tally["unvoted"],
+            }
+        )
+    return pd.DataFrame(rows, columns=list(OPERATOR_COLUMNS))
+
+
+def _rejections(nodes: Sequence[OperatorNode]) -> pd.DataFrame:
+    rows = [
+        {"batch_id": verdict.batch_id, "operator": node.key.name, "reason": verdict.reason}
+        for node in nodes
+        for verdict in node.verdicts
+        if verdict.vote == "rejected"
+    ]
+    return pd.DataFrame(rows, columns=["batch_id", "operator", "reason"])
+
+
+def assumptions(options: DayOptions, source: Source) -> tuple[str, ...]:
+    """Every figure of ours that the source does not give, as sentences for the report."""
+    rules, terms = options.rules, options.terms
+    price = terms.peer_price(rules.guarantee, rules.efficiency)
+
+    def per_kwh(ueur: int) -> str:
+        return f"{ueur / 1e6:.4f} EUR/kWh"
+
+    said = [
+        f"Thresholds T_b = {rules.thresholds.buyer:g} and T_s = {rules.thresholds.seller:g}, the "
+        "inner edges of the case study's ranges.",
+        f"Market intervals of {rules.interval_s // 60} min; trades are agreed "
+        f"{rules.gate_lead_s // 60} min before each begins.",
+        f"Efficiency {rules.efficiency.charge_ppm / 1e6:g} charging and "
+        f"{rules.efficiency.discharge_ppm / 1e6:g} discharging; the lot's cables lose nothing.",
+        f"Lot tariff {per_kwh(terms.lot_tariff)}, replacement at home "
+        f"{per_kwh(terms.replacement)}, battery wear {per_kwh(terms.wear)}, lot fee "
+        f"{per_kwh(terms.lot_fee)}.",
+        f"Posted price: buyers pay {per_kwh(price.buyer_ueur_per_kwh)}, sellers get "
+        f"{per_kwh(price.seller_ueur_per_kwh)}.",
+        f"Share of vehicles that can discharge: {rules.v2g_share:.0%}, drawn by seed and session.",
+        f"Plans know {rules.departures} departures.",
+        "Vehicles charge at once; peers replace grid energy, never add to it; a buyer buys no more "
+        "than its own need.",
+        f"Trades under {rules.smallest_trade_wh} Wh are left to the grid.",
+    ]
+    if source.is_inferred:
+        said.append(
+            f"Battery capacity and state of charge are inferred by the rule {source.assignment!r}; "
+            "the energy each session drew is real and reproduced exactly."
+        )
+    return tuple(said)
+
+
+def _network_note(network: str) -> str:
+    where = {
+        "embedded": "an Ethereum chain inside this process (eth-tester with py-evm)",
+        "anvil": "a local anvil node started for this run",
+    }.get(network, f"the node at {network}")
+    return (
+        f"Contract, transactions and votes are real, on {where}. Simulated: chargers, meters, "
+        "batteries, drivers' wallets and the demonstration euro."
+    )
+
+
+def package_version() -> str:
+    """The installed version of peercharge."""
+    try:
+        return version("peercharge")
+    except PackageNotFoundError:
+        return "0+checkout"
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    return None

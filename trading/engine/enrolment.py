@@ -1,0 +1,239 @@
+"""Before the first trade: a consortium, its seats, a lot, and drivers with accounts and mandates.
+
+Keys, wallets and money are a demonstration's: computed from the seed, worth nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from trading.chain import Consortium, Key, Mandate, Network, PriceBand, RegisterReceipt, deploy
+from trading.engine.faults import SKIM_UEUR
+from trading.lot import Stays, Terms
+from trading.market import PeerPrice
+from trading.operators import session_tag
+from trading.units import MAX_U32, UEUR_PER_EUR, WH_PER_KWH
+
+LOT = 1
+DAY_S = 86_400
+NO_TAG = b"\0" * 32
+DRIVERS_AT_ONCE = 25
+SPREAD_ROOM_UEUR = 4 * SKIM_UEUR
+"""Assumption: the authority allows spreads up to this much above the posted lot fee."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Everyone with a key.
+
+    Attributes:
+        authority: the system operator (DSO or TSO).
+        operators: infrastructure operators, one seat each.
+        engine: the lot's engine, an admitted aggregator.
+        lot_operator: receives the spread.
+        drivers: by session id; only those who may trade.
+    """
+
+    authority: Key
+    operators: tuple[Key, ...]
+    engine: Key
+    lot_operator: Key
+    drivers: dict[str, Key]
+
+    @classmethod
+    def demonstration(cls, seed: int, *, operators: int, stays: Stays) -> Cast:
+        """Keys computed from the seed: the same run has the same addresses everywhere."""
+        traders = [
+            str(name)
+            for name, bid, ask in zip(stays.ids, stays.bid_cap_wh, stays.ask_cap_wh, strict=True)
+            if bid or ask
+        ]
+        return cls(
+            authority=Key.demonstration(seed, "authority"),
+            operators=tuple(Key.demonstration(seed, f"operator {n + 1}") for n in range(operators)),
+            engine=Key.demonstration(seed, "engine"),
+            lot_operator=Key.demonstration(seed, "lot operator"),
+            drivers={name: Key.demonstration(seed, f"driver {name}") for name in traders},
+        )
+
+    def everyone(self) -> list[Key]:
+        """All keys, in a fixed order."""
+        named = [self.authority, *self.operators, self.engine, self.lot_operator]
+        return named + list(self.drivers.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wallet:
+    """An account on chain and what was paid into it."""
+
+    key: Key
+    account: int
+    deposited_ueur: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """A consortium that is ready to trade.
+
+    Attributes:
+        consortium: the deployed contract.
+        wallets: by session id.
+        lot_wallet: the lot operator's.
+    """
+
+    consortium: Consortium
+    wallets: dict[str, Wallet]
+    lot_wallet: Wallet
+
+    def accounts(self) -> dict[str, int]:
+        """Account number of each session that may trade."""
+        return {session: wallet.account for session, wallet in self.wallets.items()}
+
+
+def found(
+    network: Network,
+    cast: Cast,
+    *,
+    stays: Stays,
+    terms: Terms,
+    price: PeerPrice,
+    quorum: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Enrolment:
+    """Deploy and govern a consortium, admit the lot, and enrol its drivers.
+
+    Every buyer deposits twice what it could spend in its stay and 10 EUR more, so that its balance
+    is never what decides a trade; a mandate holds the driver's own limits.
+    """
+    for key in cast.everyone():
+        network.fund(key.address)
+    highest = min(2 * max(terms.lot_tariff, price.buyer_ueur_per_kwh), MAX_U32)
+    consortium = deploy(
+        network,
+        authority=cast.authority,
+        operators=[key.address for key in cast.operators],
+        quorum=quorum,
+        band=PriceBand(lowest_ueur_per_kwh=0, highest_ueur_per_kwh=highest),
+        largest_spread_ueur_per_kwh=min(terms.lot_fee + SPREAD_ROOM_UEUR, MAX_U32),
+    )
+    consortium.set_aggregator(cast.engine.address, True, by=cast.authority)
+    lot_account = consortium.register(NO_TAG, by=cast.lot_operator).account
+    consortium.set_lot(LOT, lot_account, by=cast.authority)
+    return Enrolment(
+        consortium=consortium,
+        wallets=_enrol(consortium, cast, stays=stays, terms=terms, price=price, tell=progress),
+        lot_wallet=Wallet(key=cast.lot_operator, account=lot_account, deposited_ueur=0),
+    )
+
+
+def _enrol(
+    consortium: Consortium,
+    cast: Cast,
+    *,
+    stays: Stays,
+    terms: Terms,
+    price: PeerPrice,
+    tell: Callable[[int, int], None] | None,
+) -> dict[str, Wallet]:
+    """Open, limit and fund every driver's account, a few drivers at a time.
+
+    Each wave of transactions needs only what the one before it left on chain, so a network of
+    nodes can take a whole wave at once.
+    """
+    token, valid_until = consortium.token, _latest_s(consortium.network, stays)
+    wallets: dict[str, Wallet] = {}
+    drivers = list(cast.drivers.items())
+    for first in range(0, len(drivers), DRIVERS_AT_ONCE):
+        some = drivers[first : first + DRIVERS_AT_ONCE]
+        amounts = {session: _deposit_ueur(session, stays, price) for session, _ in some}
+        buyers = [(session, key) for session, key in some if amounts[session]]
+        opened = consortium.send_all(
+            [consortium.call("register", session_tag(session), by=key) for session, key in some]
+        )
+        accounts = {
+            session: receipt.account
+            for (session, _), receipt in zip(some, opened, strict=True)
+            if isinstance(receipt, RegisterReceipt)
+        }
+        consortium.send_all(
+            [
+                token.call("mint", key, amounts[session], by=cast.authority)
+                for session, key in buyers
+            ]
+            + [
+                token.call("approve", consortium.address, amounts[session], by=key)
+                for session, key in buyers
+            ]
+        )
+        consortium.send_all(
+            [
+                consortium.call(
+                    "setMandate",
+                    accounts[session],
+                    _mandate(session, stays, terms, price, cast.engine, valid_until),
+                    by=key,
+                )
+                for session, key in some
+            ]
+            + [
+                consortium.call("deposit", accounts[session], amounts[session], by=key)
+                for session, key in buyers
+            ]
+        )
+        for session, key in some:
+            wallets[session] = Wallet(
+                key=key, account=accounts[session], deposited_ueur=amounts[session]
+            )
+        if tell is not None:
+            tell(len(wallets), len(drivers))
+    return wallets
+
+
+def _mandate(
+    session: str, stays: Stays, terms: Terms, price: PeerPrice, engine: Key, valid_until: int
+) -> Mandate:
+    """The driver's own limits: a buyer's ceiling or a seller's floor, for the lot's engine."""
+    buys = bool(stays.is_buyer[stays.code_of(session)])
+    floor = terms.floor(stays.rules.guarantee, stays.rules.efficiency)
+    return Mandate(
+        max_buy_ueur_per_kwh=max(terms.ceiling(), price.buyer_ueur_per_kwh) if buys else 0,
+        min_sell_ueur_per_kwh=MAX_U32 if buys else min(floor, price.seller_ueur_per_kwh),
+        valid_until=valid_until,
+        aggregator=engine.address,
+    )
+
+
+def _deposit_ueur(session: str, stays: Stays, price: PeerPrice) -> int:
+    """What a buyer pays in; 0 for a seller."""
+    most_wh = int(stays.bid_cap_wh[stays.code_of(session)])
+    if not most_wh:
+        return 0
+    return 2 * (most_wh * price.buyer_ueur_per_kwh // WH_PER_KWH) + 10 * UEUR_PER_EUR
+
+
+def _latest_s(network: Network, stays: Stays) -> int:
+    return max(network.now(), int(stays.departure_s.max())) + DAY_S
+
+
+def pay_out(enrolment: Enrolment) -> pd.DataFrame:
+    """Everybody withdraws all it has: `account`, `session_id`, deposits and withdrawals in ueur."""
+    rows = []
+    wallets = [*enrolment.wallets.items(), ("lot operator", enrolment.lot_wallet)]
+    for session, wallet in wallets:
+        free = enrolment.consortium.account(wallet.account).free_ueur
+        if free:
+            enrolment.consortium.withdraw(
+                wallet.account, free, to=wallet.key.address, by=wallet.key
+            )
+        rows.append(
+            {
+                "account": wallet.account,
+                "session_id": session,
+                "deposited_ueur": wallet.deposited_ueur,
+                "withdrawn_ueur": free,
+            }
+        )
+    return pd.DataFrame(rows)
