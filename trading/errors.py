@@ -6,6 +6,7 @@ PeerchargeError
 │   └── OptionError                  one argument or option: name, value, expected
 └── LedgerError (RuntimeError)       anything the ledger says or fails to say
     ├── LedgerUnreachableError       no answer from the node; retryable
+    │   └── OutcomeUnknownError      a transaction was sent and may still be mined; says which
     ├── WrongLedgerError             another chain, no contract or another version there
     └── LedgerRevertedError          the contract refused; carries the error's name and arguments
         ├── NotAllowedError          the caller lacks the role
@@ -92,6 +93,20 @@ class LedgerUnreachableError(LedgerError):
     retryable = True
 
 
+class OutcomeUnknownError(LedgerUnreachableError):
+    """A transaction went out and what became of it is not known.
+
+    It may still be mined: before it is sent again, look for its receipt, or use the same nonce.
+
+    Attributes:
+        transaction: its hash, `0x` and 64 digits.
+    """
+
+    def __init__(self, transaction: str, message: str) -> None:
+        self.transaction = transaction
+        super().__init__(message)
+
+
 class WrongLedgerError(LedgerError):
     """The node answers, but it is another chain, or holds no contract of this version."""
 
@@ -102,7 +117,11 @@ class LedgerRevertedError(LedgerError):
     Attributes:
         name: the Solidity error's name.
         arguments: its arguments by name.
+        transaction: hash of the transaction that was mined and failed; None for a call that was
+            only asked.
     """
+
+    transaction: str | None = None
 
     def __init__(self, name: str, arguments: Mapping[str, Any], sentence: str) -> None:
         self.name = name

@@ -1,6 +1,7 @@
 """The one door to the ledger: networks, the contract, its events and its refusals.
 
-Knows nothing of markets beyond the table of trades that a batch carries.
+Knows nothing of markets beyond the table of trades that a batch carries. Importing it takes a
+second, for web3: a program that may not need a ledger imports it where it does.
 """
 
 from __future__ import annotations
@@ -9,3 +10,55 @@ import os
 
 # Before anything imports web3: C instead of Python hashing makes a batch a tenth faster.
 os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
+
+from trading.chain.consortium import Consortium
+from trading.chain.deployment import attach, deploy
+from trading.chain.keys import Key
+from trading.chain.networks import Network, open_network
+from trading.chain.records import (
+    RECORD_COLUMNS,
+    Account,
+    Batch,
+    LedgerEvent,
+    Limits,
+    Mandate,
+    Operator,
+    PriceBand,
+    Receipt,
+    RegisterReceipt,
+    SeatReceipt,
+    Submission,
+    SubmitReceipt,
+)
+from trading.chain.sender import Call
+from trading.chain.states import BatchState
+from trading.chain.token import Token
+from trading.chain.words import CHAIN, decode, encode
+
+__all__ = [
+    "CHAIN",
+    "RECORD_COLUMNS",
+    "Account",
+    "Batch",
+    "BatchState",
+    "Call",
+    "Consortium",
+    "Key",
+    "LedgerEvent",
+    "Limits",
+    "Mandate",
+    "Network",
+    "Operator",
+    "PriceBand",
+    "Receipt",
+    "RegisterReceipt",
+    "SeatReceipt",
+    "Submission",
+    "SubmitReceipt",
+    "Token",
+    "attach",
+    "decode",
+    "deploy",
+    "encode",
+    "open_network",
+]

@@ -76,7 +76,7 @@ class Key:
         text = f"peercharge demonstration key, never for real money|{seed}|{role}"
         # Modulo biases by 2^-128, which matters to no demonstration, and never gives 0.
         secret = int.from_bytes(keccak(text=text), "big") % (_CURVE_ORDER - 1) + 1
-        return cls(role, Account.from_key(secret), is_demonstration=True)
+        return cls(role, Account.from_key(secret.to_bytes(32, "big")), is_demonstration=True)
 
     @classmethod
     def from_keystore(cls, path: Path, password: str, *, name: str | None = None) -> Key:

@@ -125,7 +125,7 @@ def trades_hash(words: Sequence[int]) -> bytes:
 
 def batch_id(
     *, chain_id: int, contract: str, submitter: str, deadline: int, words: Sequence[int]
-) -> bytes:
+) -> str:
     """The id that the contract gives a batch, known before it is sent.
 
     keccak256(abi.encode(chainid, contract, submitter, deadline, keccak256(trades))): it binds the
@@ -138,7 +138,8 @@ def batch_id(
         deadline,
         trades_hash(words),
     )
-    return keccak(abi_encode(["uint256", "address", "address", "uint40", "bytes32"], values))
+    kinds = ["uint256", "address", "address", "uint40", "bytes32"]
+    return "0x" + keccak(abi_encode(kinds, values)).hex()
 
 
 def _fits(trades: pd.DataFrame) -> bool:

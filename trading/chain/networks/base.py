@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
-from eth_typing import ChecksumAddress, HexStr
+from eth_typing import ChecksumAddress
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import TransactionNotFound
 from web3.providers.base import JSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
+from web3.types import BlockIdentifier, RPCEndpoint, RPCResponse, TxParams
 
 from trading.chain.reach import reaching
 from trading.errors import LedgerError, LedgerUnreachableError
-
-Log = Mapping[str, Any]
-"""One log as a node returns it: address, topics, data, blockNumber, transactionHash, logIndex."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +28,40 @@ class Opening:
     setting: str
     genesis_time: int
     timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """One log of a contract, with what its block and its transaction say about it.
+
+    Attributes:
+        topics: digest of the event, then its indexed arguments.
+        data: its other arguments.
+        block: number of the block.
+        time: Unix seconds of the block.
+        position: place among all logs of the block.
+        transaction: hash of the transaction, `0x` and 64 digits.
+        sender: address that sent the transaction.
+    """
+
+    topics: tuple[bytes, ...]
+    data: bytes
+    block: int
+    time: int
+    position: int
+    transaction: str
+    sender: str
+
+
+@dataclass(slots=True)
+class Lane:
+    """The order in which one key's transactions go out: one at a time, numbered without a gap.
+
+    A node's own count lags behind what was sent to it, so it is asked once and then kept here.
+    """
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    next_nonce: int | None = None
 
 
 class Network(ABC):
@@ -53,6 +86,7 @@ class Network(ABC):
         self.name = name
         self.w3 = w3
         self.chain_id = chain_id
+        self._lanes: dict[str, Lane] = defaultdict(Lane)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}, chain {self.chain_id}>"
@@ -82,6 +116,24 @@ class Network(ABC):
             f"{self.name} is a running chain: it cannot be moved to {timestamp}; wait, or use the "
             "network `embedded` or `anvil`."
         )
+
+    def lane(self, address: str) -> Lane:
+        """The lane of a key, shared by all who send with it on this network in this process."""
+        return self._lanes[address]
+
+    def nonce(self, address: str) -> int:
+        """How many transactions of `address` the node knows, those not yet mined included."""
+        with reaching(self.name):
+            sender = Web3.to_checksum_address(address)
+            return int(self.w3.eth.get_transaction_count(sender, "pending"))
+
+    def call(self, fields: TxParams, block: BlockIdentifier) -> bytes:
+        """What a contract answers in the state after `block`; nothing changes.
+
+        Raises what web3 raises: `trading.chain.sender.read` makes errors of this project of it.
+        """
+        # A contract must not make this process fetch an address of its choice (EIP-3668).
+        return bytes(self.w3.eth.call(fields, block, ccip_read_enabled=False))
 
     @abstractmethod
     def gas_price(self) -> int:
@@ -115,13 +167,9 @@ class Network(ABC):
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, self.slowest_poll_s)
 
+    @abstractmethod
     def logs(self, address: ChecksumAddress, from_block: int, to_block: int) -> list[Log]:
         """Logs of the contract at `address`, both blocks included, in chain order."""
-        with reaching(self.name):
-            found = self.w3.eth.get_logs(
-                {"address": address, "fromBlock": from_block, "toBlock": to_block}
-            )
-        return sorted(found, key=lambda log: (log["blockNumber"], log["logIndex"]))
 
     def ask(self, method: str, *parameters: Any) -> Any:
         """One JSON-RPC request that web3 has no function for; returns its result."""
@@ -135,6 +183,43 @@ class JsonRpcNetwork(Network):
 
     batch_size: ClassVar[int] = 100
 
+    def logs(self, address: ChecksumAddress, from_block: int, to_block: int) -> list[Log]:
+        """Logs of the contract at `address`, both blocks included, in chain order.
+
+        Times and senders, which logs do not carry, are asked for once a block and a transaction.
+        """
+        with reaching(self.name):
+            found = self.w3.eth.get_logs(
+                {"address": address, "fromBlock": from_block, "toBlock": to_block}
+            )
+        blocks = sorted({int(log["blockNumber"]) for log in found})
+        hashes = list(dict.fromkeys(log["transactionHash"].to_0x_hex() for log in found))
+        headers = self.ask_all([("eth_getBlockByNumber", [hex(n), False]) for n in blocks])
+        transactions = self.ask_all([("eth_getTransactionByHash", [h]) for h in hashes])
+        try:
+            times = {n: int(h["timestamp"], 16) for n, h in zip(blocks, headers, strict=True)}
+            senders = {
+                h: Web3.to_checksum_address(t["from"])
+                for h, t in zip(hashes, transactions, strict=True)
+            }
+        except TypeError as error:
+            # A null answer: the block left the chain between two requests.
+            raise LedgerUnreachableError(
+                f"{self.name} changed its mind about a block while it was read; read again."
+            ) from error
+        return [
+            Log(
+                topics=tuple(bytes(topic) for topic in log["topics"]),
+                data=bytes(log["data"]),
+                block=int(log["blockNumber"]),
+                time=times[int(log["blockNumber"])],
+                position=int(log["logIndex"]),
+                transaction=log["transactionHash"].to_0x_hex(),
+                sender=senders[log["transactionHash"].to_0x_hex()],
+            )
+            for log in sorted(found, key=lambda log: (log["blockNumber"], log["logIndex"]))
+        ]
+
     def send_raw(self, signed: Sequence[bytes]) -> list[HexBytes]:
         """Send signed transactions in order, up to `batch_size` in one request.
 
@@ -142,21 +227,25 @@ class JsonRpcNetwork(Network):
         """
         if len(signed) == 1:
             return super().send_raw(signed)
-        hashes: list[HexBytes] = []
-        for start in range(0, len(signed), self.batch_size):
-            part = signed[start : start + self.batch_size]
-            requests = [
-                (RPCEndpoint("eth_sendRawTransaction"), [HexStr(HexBytes(raw).to_0x_hex())])
-                for raw in part
-            ]
+        method = "eth_sendRawTransaction"
+        answers = self.ask_all([(method, [HexBytes(raw).to_0x_hex()]) for raw in signed])
+        return [HexBytes(answer) for answer in answers]
+
+    def ask_all(self, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Results of many JSON-RPC requests, up to `batch_size` in one message."""
+        results: list[Any] = []
+        for start in range(0, len(requests), self.batch_size):
+            part = requests[start : start + self.batch_size]
+            message = [(RPCEndpoint(method), list(parameters)) for method, parameters in part]
             with reaching(self.name):
-                answers = cast(JSONBaseProvider, self.w3.provider).make_batch_request(requests)
+                provider = cast(JSONBaseProvider, self.w3.provider)
+                answers = provider.make_batch_request(message)
             if not isinstance(answers, list) or len(answers) != len(part):
                 raise LedgerUnreachableError(
                     f"{self.name} did not answer a batch of requests; check that it takes them."
                 )
-            hashes += [HexBytes(result_of(answer, self.name)) for answer in answers]
-        return hashes
+            results += [result_of(answer, self.name) for answer in answers]
+        return results
 
 
 def result_of(answer: RPCResponse, name: str) -> Any:

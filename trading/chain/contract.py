@@ -1,0 +1,155 @@
+"""What all contracts have in common: calls out, answers in, by the names of the ABI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from eth_typing import ChecksumAddress
+from hexbytes import HexBytes
+from web3 import Web3
+
+from trading.chain import artifacts, words
+from trading.chain.events import decode_logs, logs_of
+from trading.chain.keys import Key
+from trading.chain.networks import Network
+from trading.chain.records import (
+    Mandate,
+    Receipt,
+    RegisterReceipt,
+    SeatReceipt,
+    Submission,
+    SubmitReceipt,
+)
+from trading.chain.sender import Call, RawReceipt, read, transact, transact_all
+
+NOBODY = ChecksumAddress(Web3.to_checksum_address("0x" + "0" * 40))
+
+GAS = 500_000
+"""Enough for every function but those that take trades."""
+
+GAS_OF_BATCH = 300_000
+GAS_OF_TRADE = 40_000
+MOST_GAS = 16_777_216
+"""EIP-7825: no transaction may ask for more. MAX_TRADES keeps a batch below it."""
+
+
+class Contract:
+    """One contract on one network.
+
+    Attributes:
+        network: where it is.
+        address: the contract.
+    """
+
+    artifact_name: str
+
+    def __init__(self, network: Network, address: str) -> None:
+        self.network = network
+        self.address = Web3.to_checksum_address(address)
+        self.interface = artifacts.load(self.artifact_name).interface
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.address} on {self.network.name}>"
+
+    def call(self, function: str, *arguments: Any, by: Key) -> Call:
+        """A transaction to be, for `send_all`.
+
+        Args:
+            function: the contract's name of it, such as `setMandate`.
+            arguments: in the contract's order; a `Mandate`, a CHAIN table and hexadecimal text
+                stand for what the contract takes instead.
+            by: the key that signs.
+
+        Raises:
+            TableError: trades that do not fit a word.
+        """
+        kinds = self.interface.functions[function].input_types
+        values = [_to_abi(kind, value) for kind, value in zip(kinds, arguments, strict=True)]
+        n_trades = sum(len(v) for k, v in zip(kinds, values, strict=True) if k == "uint256[]")
+        gas = min(GAS_OF_BATCH + GAS_OF_TRADE * n_trades, MOST_GAS) if n_trades else GAS
+        return Call(
+            key=by,
+            to=self.address,
+            data=self.interface.encode_call(function, values),
+            gas=gas,
+            interface=self.interface,
+            function=function,
+        )
+
+    def send_all(self, calls: Sequence[Call]) -> list[Receipt]:
+        """Send many transactions, of any contract, and return their receipts in order.
+
+        On a network of nodes all are sent before the first is awaited, so none may need another's
+        outcome to be built; those of one key keep their order.
+
+        Raises:
+            LedgerRevertedError: the first refusal; all were sent, and the others stand.
+        """
+        done = transact_all(self.network, calls)
+        times: dict[int, int] = {}
+        receipts = []
+        for call, raw in zip(calls, done, strict=True):
+            block = int(raw["blockNumber"])
+            if block not in times:
+                times[block] = self.network.block_time(block)
+            receipts.append(self._receipt(call, raw, times[block]))
+        return receipts
+
+    def _transact(self, function: str, *arguments: Any, by: Key) -> Receipt:
+        call = self.call(function, *arguments, by=by)
+        raw = transact(self.network, call)
+        return self._receipt(call, raw, self.network.block_time(int(raw["blockNumber"])))
+
+    def _read(self, function: str, *arguments: Any) -> Any:
+        """What a view returns: one value, or a tuple where it returns several."""
+        kinds = self.interface.functions[function].input_types
+        values = [_to_abi(kind, value) for kind, value in zip(kinds, arguments, strict=True)]
+        data = self.interface.encode_call(function, values)
+        answer = read(self.network, self.interface, self.address, data)
+        decoded = self.interface.decode_answer(function, answer)
+        return decoded[0] if len(decoded) == 1 else decoded
+
+    def _receipt(self, call: Call, raw: RawReceipt, time: int) -> Receipt:
+        """The receipt of a call, of the class that its function's result asks for."""
+        events = tuple(decode_logs(self.interface, logs_of(raw, self.address, time=time)))
+        parts: dict[str, Any] = {
+            "transaction": raw["transactionHash"].to_0x_hex(),
+            "block": int(raw["blockNumber"]),
+            "time": time,
+            "gas_used": int(raw["gasUsed"]),
+            "events": events,
+        }
+        found = {event.name: event for event in events}
+        if call.function == "submit":
+            return SubmitReceipt(**parts, batch=Submission.of(found["BatchSubmitted"]))
+        if call.function == "register":
+            opened = found["AccountRegistered"].arguments["account"]
+            return RegisterReceipt(**parts, account=opened)
+        if call.function == "addOperator":
+            return SeatReceipt(**parts, seat=found["OperatorAdded"].arguments["seat"])
+        if call.function == "rotateOperator":
+            return SeatReceipt(**parts, seat=found["OperatorRotated"].arguments["newSeat"])
+        return Receipt(**parts)
+
+
+def _to_abi(kind: str, value: Any) -> Any:
+    """A value of the domain as the ABI type `kind` takes it."""
+    if isinstance(value, Mandate):
+        return (
+            value.max_buy_ueur_per_kwh,
+            value.min_sell_ueur_per_kwh,
+            value.valid_until,
+            value.aggregator or NOBODY,
+            value.open_to_buyers,
+        )
+    if isinstance(value, pd.DataFrame):
+        return words.encode(value)
+    if isinstance(value, Key):
+        return value.address
+    if kind == "address":
+        return Web3.to_checksum_address(value)
+    if kind.startswith("bytes") and isinstance(value, str):
+        return bytes(HexBytes(value))
+    return value
