@@ -246,7 +246,7 @@ def _stays(records: pd.DataFrame, source: str, notes: list[str], options: ReadOp
         )
     too_early = usable["estimated_departure"] <= usable["arrival"]
     if too_early.any():
-        notes.append(f"{too_early.sum()} estimated departures before arrival were dropped.")
+        notes.append(f"Estimated departures before arrival, dropped: {too_early.sum()}.")
     usable = usable.assign(
         estimated_departure=usable["estimated_departure"].mask(too_early),
         delivered_wh=(usable["delivered_kwh"] * WH_PER_KWH).round().astype("int64"),
@@ -256,8 +256,8 @@ def _stays(records: pd.DataFrame, source: str, notes: list[str], options: ReadOp
     n_short = int(assigned["is_capacity_short"].sum())
     if n_short:
         notes.append(
-            f"{n_short} sessions drew more than {MAX_SWING:.0%} of the largest battery of the mix, "
-            f"{max(rule.mix.capacities_wh) / WH_PER_KWH:g} kWh, which they were given."
+            f"Sessions that drew over {100 * MAX_SWING:g} % of the largest battery of the mix, "
+            f"{max(rule.mix.capacities_wh) / WH_PER_KWH:g} kWh, and were given it: {n_short}."
         )
     notes.append(
         f"State of charge and battery capacity are inferred, not measured: {rule.description}; "

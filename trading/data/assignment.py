@@ -20,9 +20,11 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pandera.pandas as pa
 
 from trading.errors import Fault, OptionError, TableError
-from trading.units import Int64Array, hash_units
+from trading.tables import UTC_TIME, check
+from trading.units import MAX_U32, Int64Array, hash_units
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,12 +43,45 @@ LIMIT_ODDS = (0.3, 0.2, 0.5)
 """Assumption: charge limits that drivers set, and how many set each."""
 
 
+RECORDS = pa.DataFrameSchema(
+    {
+        "session_id": pa.Column(
+            str, pa.Check(lambda s: s.str.len() > 0, error="a text that is not empty"), unique=True
+        ),
+        "arrival": pa.Column(UTC_TIME),
+        "departure": pa.Column(UTC_TIME),
+        "delivered_wh": pa.Column(
+            "int64", pa.Check.in_range(0, MAX_U32, error=f"whole Wh from 0 to {MAX_U32}")
+        ),
+        "requested_wh": pa.Column(
+            float, pa.Check(np.isfinite, error="a finite number of Wh, or none"), nullable=True
+        ),
+    },
+    checks=pa.Check(
+        lambda frame: frame["arrival"] < frame["departure"],
+        error="a departure later than the arrival",
+        name="departure",
+    ),
+    name="charging records",
+    strict="filter",
+)
+"""What a charging network records of a session; `requested_wh` is NaN where nobody asked."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityMix:
     """Battery capacities of a fleet and their odds, which need not add up to one."""
 
     capacities_wh: tuple[int, ...]
     odds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.capacities_wh or min(self.capacities_wh) < 1:
+            raise OptionError("capacities_wh", self.capacities_wh, "one or more, each 1 Wh or more")
+        is_odds = all(np.isfinite(self.odds)) and min(self.odds, default=-1) >= 0 < sum(self.odds)
+        if len(self.odds) != len(self.capacities_wh) or not is_odds:
+            expected = "one number a capacity, 0 or more, and not all 0"
+            raise OptionError("odds", self.odds, expected)
 
 
 CASE_STUDY_MIX = CapacityMix(capacities_wh=(40_000, 60_000, 80_000, 100_000), odds=(1, 1, 1, 1))
@@ -134,6 +169,14 @@ class Assignment:
     efficiency: float = 0.933
     charger_power_w: int = 6_656
 
+    def __post_init__(self) -> None:
+        if self.need not in ("delivered", "requested"):
+            raise OptionError("need", self.need, "delivered or requested")
+        if not 0 < self.efficiency <= 1:
+            raise OptionError("efficiency", self.efficiency, "a share above 0 and at most 1")
+        if self.charger_power_w < 1:
+            raise OptionError("charger_power_w", self.charger_power_w, "1 W or more")
+
     @property
     def max_delivered_wh(self) -> int:
         """The most that a session may have drawn: the mix's largest battery, from empty to full."""
@@ -199,9 +242,8 @@ def assign(
     whole watts rounded up. Discharge power equals charge power.
 
     Args:
-        records: one row a session, not changed: `session_id` (str), `arrival` and `departure`
-            (time zone aware), `delivered_wh` (int64, 0 or more), `requested_wh` (float64, NaN where
-            nobody asked: an unclaimed session).
+        records: one row a session, in the schema `RECORDS`; not changed. An unclaimed session has
+            no `requested_wh`.
         seed: seed of the draws.
         assignment: the rule.
 
@@ -212,7 +254,7 @@ def assign(
         index and order of `records`.
 
     Raises:
-        TableError: a session drew more than the largest battery holds.
+        TableError: the records break their schema, or drew more than the largest battery holds.
 
     >>> records = pd.DataFrame({
     ...     "session_id": ["a"],
@@ -224,11 +266,13 @@ def assign(
     >>> assign(records)[["battery_capacity_wh", "stop", "charge_power_w"]].values.tolist()
     [[60000, 'full', 6656]]
     """
-    delivered_wh = records["delivered_wh"].to_numpy(dtype=np.int64)
-    requested_wh = records["requested_wh"].to_numpy(dtype=np.float64)
-    _check_energies(records, delivered_wh, assignment)
-    ids = [str(key) for key in records["session_id"]]
-    stay_us = _stay_us(records)
+    table = check(records, RECORDS)
+    delivered_wh = table["delivered_wh"].to_numpy(dtype=np.int64)
+    requested_wh = table["requested_wh"].to_numpy(dtype=np.float64)
+    _check_energies(delivered_wh, assignment)
+    ids = table["session_id"].to_list()
+    stay = table["departure"] - table["arrival"]
+    stay_us: Int64Array = stay.to_numpy(dtype="timedelta64[us]").astype(np.int64)
     energy_wh = assignment.efficiency * delivered_wh
     capacity_wh, is_short = _capacities(ids, energy_wh, assignment.mix, seed)
     stop = _stops(delivered_wh, requested_wh, stay_us, assignment)
@@ -262,7 +306,7 @@ def assign(
     )
 
 
-def _check_energies(records: pd.DataFrame, delivered_wh: Int64Array, rule: Assignment) -> None:
+def _check_energies(delivered_wh: Int64Array, rule: Assignment) -> None:
     """Beyond the largest battery the state of charge would fall below zero."""
     limit = rule.max_delivered_wh
     faults = [
@@ -272,15 +316,10 @@ def _check_energies(records: pd.DataFrame, delivered_wh: Int64Array, rule: Assig
             value=int(delivered_wh[position]),
             expected=f"0 to {limit} Wh, what the largest battery of the mix takes",
         )
-        for position in np.flatnonzero((delivered_wh < 0) | (delivered_wh > limit))
+        for position in np.flatnonzero(delivered_wh > limit)
     ]
     if faults:
-        raise TableError(f"{len(records)} charging records", faults)
-
-
-def _stay_us(records: pd.DataFrame) -> Int64Array:
-    stay = (records["departure"] - records["arrival"]).astype("timedelta64[us]")
-    return np.asarray(stay.to_numpy(), dtype="timedelta64[us]").astype(np.int64)
+        raise TableError(f"{RECORDS.name} table", faults)
 
 
 def _draws(seed: int, field: str, stays: Stays) -> Floats:

@@ -23,7 +23,7 @@ from trading.data.sessions import (
 )
 from trading.errors import Fault, TableError
 from trading.tables import SESSIONS, UTC_TIME, check
-from trading.units import MAX_U32
+from trading.units import MAX_U32, WH_PER_KWH
 
 ZONE = "Europe/Zurich"
 
@@ -157,13 +157,13 @@ def _notes(usable: pd.DataFrame) -> tuple[str, ...]:
     share_full = (usable["soc_arrival"] >= 0.8).mean()
     notes = [
         "Battery capacity is derived from energy and change of SoC, not measured.",
-        f"{share_full:.1%} of the sessions arrive at 80 % or more; such a site yields about no "
-        f"peer trade.",
+        f"Sessions that arrive at 80 % or more: {100 * share_full:.1f} %; such a site yields about "
+        f"no peer trade.",
     ]
     n_large = int((usable["capacity_wh"] > MAX_CAR_CAPACITY_WH).sum())
     if n_large:
         notes.append(
-            f"{n_large} sessions have a capacity above {MAX_CAR_CAPACITY_WH // 1000} kWh: no "
-            f"passenger cars."
+            f"Sessions with a capacity above {MAX_CAR_CAPACITY_WH // WH_PER_KWH} kWh, so of no "
+            f"passenger cars: {n_large}."
         )
     return tuple(notes)

@@ -194,7 +194,7 @@ def test_json_times_do_not_depend_on_the_locale(read_json):
 def test_an_estimate_before_arrival_is_dropped_and_noted(read_csv):
     sessions = read_csv(CLAIMED.replace("12:08:04-07:00,True", "04:08:04-07:00,True"))
     assert pd.isna(sessions.frame["estimated_departure"].item())
-    assert any("1 estimated departures before arrival were dropped" in n for n in sessions.notes)
+    assert any("Estimated departures before arrival, dropped: 1." in n for n in sessions.notes)
 
 
 def test_notes_say_that_soc_is_inferred_and_by_which_rule(read_csv):
@@ -205,7 +205,7 @@ def test_notes_say_that_soc_is_inferred_and_by_which_rule(read_csv):
 
 def test_notes_say_when_the_largest_battery_was_too_small(read_csv):
     notes = read_csv(CLAIMED.replace("7.932", "95")).notes
-    assert any("1 sessions drew more than 85% of the largest battery" in note for note in notes)
+    assert any("over 85 % of the largest battery" in note for note in notes)
 
 
 def test_notes_say_when_the_file_names_another_zone(read_json):

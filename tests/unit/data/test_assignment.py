@@ -186,3 +186,43 @@ def test_assign_leaves_its_records_alone():
 def test_unknown_assignment_names_the_known_and_the_nearest():
     with pytest.raises(OptionError, match=r"one of anchored-departure, .*mean 'uniform-arrival'"):
         assignment_named("uniform-arival")
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({"stay": "0s"}, "departure"),
+        ({"delivered_wh": -1}, "delivered_wh"),
+        ({"requested_wh": np.inf}, "requested_wh"),
+        ({"ids": ("a", "a")}, "session_id"),
+    ],
+)
+def test_assign_refuses_records_that_break_their_schema(changes, column):
+    with pytest.raises(TableError) as caught:
+        assign(records(**changes))
+    assert {fault.column for fault in caught.value.faults} == {column}
+
+
+@pytest.mark.parametrize(
+    ("capacities_wh", "odds"),
+    [
+        ((), ()),
+        ((0,), (1,)),
+        ((40_000,), ()),
+        ((40_000,), (0,)),
+        ((40_000, 60_000), (1, -1)),
+        ((40_000,), (np.nan,)),
+    ],
+)
+def test_a_mix_is_refused_without_capacities_and_odds(capacities_wh, odds):
+    with pytest.raises(OptionError):
+        CapacityMix(capacities_wh=capacities_wh, odds=odds)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("need", "wanted"), ("efficiency", 0), ("efficiency", 1.1), ("charger_power_w", 0)],
+)
+def test_a_rule_is_refused_with_a_parameter_out_of_range(name, value):
+    with pytest.raises(OptionError, match=name):
+        Assignment(description="wrong", **{name: value})

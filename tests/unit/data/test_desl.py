@@ -139,5 +139,5 @@ def test_notes_name_the_limits_of_the_data(read):
     truck = session("2022-08-11 20:00:00", "2022-08-11 20:20:00", stay_min=21)
     notes = read(SUMMER, truck.replace("60000", "382000")).notes
     assert any("derived" in note for note in notes)
-    assert any("0.0% of the sessions arrive at 80 % or more" in note for note in notes)
-    assert any("1 sessions have a capacity above 250 kWh" in note for note in notes)
+    assert any("arrive at 80 % or more: 0.0 %" in note for note in notes)
+    assert any("capacity above 250 kWh, so of no passenger cars: 1." in note for note in notes)

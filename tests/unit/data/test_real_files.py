@@ -137,8 +137,8 @@ def test_desl_has_hardly_a_seller(desl):
     soc = desl.frame["soc_arrival"]
     assert 100 * (soc >= 0.8).mean() == pytest.approx(1.6, abs=0.1)
     assert 100 * (soc <= 0.6).mean() == pytest.approx(90, abs=0.5)
-    assert any("1.6% of the sessions arrive at 80 % or more" in note for note in desl.notes)
-    assert any("7 sessions have a capacity above 250 kWh" in note for note in desl.notes)
+    assert any("arrive at 80 % or more: 1.6 %" in note for note in desl.notes)
+    assert any("capacity above 250 kWh, so of no passenger cars: 7." in note for note in desl.notes)
 
 
 def test_desl_energy_is_within_power_and_stay(desl):
