@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pandas as pd
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests import reference
@@ -23,7 +23,6 @@ def as_options(limits: Thresholds) -> dict[str, float | bool]:
     }
 
 
-@settings(max_examples=120)
 @given(fleet=fleets(), limits=thresholds())
 def test_roles_agree_with_the_reference_vehicle_by_vehicle(
     fleet: pd.DataFrame, limits: Thresholds
@@ -43,7 +42,6 @@ def test_roles_agree_with_the_reference_vehicle_by_vehicle(
     pd.testing.assert_frame_equal(roles(fleet, **as_options(limits)), expected)
 
 
-@settings(max_examples=60)
 @given(fleet=fleets(), limits=thresholds())
 def test_roles_partition_the_fleet(fleet: pd.DataFrame, limits: Thresholds) -> None:
     table = check(roles(fleet, **as_options(limits)), ROLES)
@@ -52,7 +50,6 @@ def test_roles_partition_the_fleet(fleet: pd.DataFrame, limits: Thresholds) -> N
     assert not ((table["available_wh"] > 0) & (table["role"] != "seller")).any()
 
 
-@settings(max_examples=60)
 @given(fleet=fleets(), limits=thresholds(), data=st.data())
 def test_reordering_the_fleet_reorders_the_roles(
     fleet: pd.DataFrame, limits: Thresholds, data: st.DataObject
@@ -62,7 +59,6 @@ def test_reordering_the_fleet_reorders_the_roles(
     pd.testing.assert_frame_equal(roles(fleet.iloc[order], **as_options(limits)), expected)
 
 
-@settings(max_examples=200)
 @given(soc=socs, capacity_kwh=capacities_kwh, limits=thresholds())
 @example(soc=0.0, capacity_kwh=0.0005, limits=Thresholds(buyer=1.0, seller=1.0))
 @example(soc=0.0, capacity_kwh=0.0015, limits=Thresholds(buyer=1.0, seller=1.0))

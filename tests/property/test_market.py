@@ -33,6 +33,8 @@ PRICE = PeerPrice(buyer_ueur_per_kwh=300_001, seller_ueur_per_kwh=249_999)
 EXHAUSTIVE = ("pro-rata", "arrival", "neediest", "largest")
 """Mechanisms that promise to trade whatever both sides allow."""
 
+# A table through pandera and pandas takes a hundred times as long as a book.
+few = settings(max_examples=settings().max_examples // 4)
 every_mechanism = pytest.mark.parametrize("name", MECHANISMS)
 
 
@@ -57,7 +59,6 @@ def as_lists(fills: Fills) -> list[list[int]]:
 
 
 @every_mechanism
-@settings(max_examples=100)
 @given(book=books())
 def test_fills_agree_with_the_reference_trade_by_trade(name: str, book: OrderBook) -> None:
     fills = MECHANISMS[name](book, PRICE)
@@ -72,7 +73,6 @@ def test_fills_agree_with_the_reference_trade_by_trade(name: str, book: OrderBoo
 
 
 @every_mechanism
-@settings(max_examples=60)
 @given(book=books(), price=peer_prices())
 def test_nobody_trades_more_than_its_order(name: str, book: OrderBook, price: PeerPrice) -> None:
     fills = MECHANISMS[name](book, price)
@@ -82,7 +82,6 @@ def test_nobody_trades_more_than_its_order(name: str, book: OrderBook, price: Pe
 
 
 @every_mechanism
-@settings(max_examples=60)
 @given(book=books(), price=peer_prices())
 def test_fills_keep_the_contract_of_a_mechanism(
     name: str, book: OrderBook, price: PeerPrice
@@ -98,7 +97,6 @@ def test_fills_keep_the_contract_of_a_mechanism(
 
 
 @pytest.mark.parametrize("name", EXHAUSTIVE)
-@settings(max_examples=60)
 @given(book=books())
 def test_total_is_the_smaller_of_both_sides(name: str, book: OrderBook) -> None:
     total_wh = int(MECHANISMS[name](book, PRICE).energy_wh.sum())
@@ -106,7 +104,7 @@ def test_total_is_the_smaller_of_both_sides(name: str, book: OrderBook) -> None:
 
 
 @every_mechanism
-@settings(max_examples=15)
+@few
 @given(table=order_tables(), data=st.data())
 def test_reordering_rows_changes_nothing(
     name: str, table: pd.DataFrame, data: st.DataObject
@@ -117,7 +115,7 @@ def test_reordering_rows_changes_nothing(
 
 
 @every_mechanism
-@settings(max_examples=15)
+@few
 @given(table=order_tables())
 def test_renaming_in_order_changes_only_labels(name: str, table: pd.DataFrame) -> None:
     renamed = {old: f"ev-{rank:03}" for rank, old in enumerate(sorted(table["vehicle_id"]))}
@@ -132,7 +130,7 @@ def test_renaming_in_order_changes_only_labels(name: str, table: pd.DataFrame) -
 
 
 @every_mechanism
-@settings(max_examples=15)
+@few
 @given(table=order_tables(), price=peer_prices())
 def test_trades_cost_energy_times_price_rounded_down(
     name: str, table: pd.DataFrame, price: PeerPrice
@@ -147,7 +145,7 @@ def test_trades_cost_energy_times_price_rounded_down(
 
 
 @every_mechanism
-@settings(max_examples=15)
+@few
 @given(fleet=fleets(), limits=thresholds())
 def test_a_fleet_trades_what_equations_2_and_3_allow(
     name: str, fleet: pd.DataFrame, limits: Thresholds
@@ -163,7 +161,6 @@ def test_a_fleet_trades_what_equations_2_and_3_allow(
         assert trades["energy_wh"].sum() == expected
 
 
-@settings(max_examples=200)
 @given(
     wh=st.lists(st.integers(0, 6) | st.integers(0, MAX_U32), min_size=1, max_size=12),
     part=st.fractions(0, 1),

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -124,13 +125,20 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
         TableError: a column holds times without a zone.
     """
     out = frame.copy(deep=False)
+    quoting: Literal[0, 2] = csv.QUOTE_MINIMAL
     for name in frame.columns:
         values = frame[name]
         if isinstance(values.dtype, pd.DatetimeTZDtype):
             out[name] = _iso(values)
         elif pd.api.types.is_datetime64_dtype(values.dtype):
             raise TableError(str(path), [Fault(column=name, expected="times with a zone")])
-    out.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+        elif (
+            pd.api.types.is_string_dtype(values.dtype)
+            and values.str.contains("\r", regex=False, na=False).any()
+        ):
+            # Left to itself, the writer quotes a carriage return only where it ends the lines.
+            quoting = csv.QUOTE_NONNUMERIC
+    out.to_csv(path, index=False, lineterminator="\n", encoding="utf-8", quoting=quoting)
 
 
 def _iso(times: pd.Series) -> pd.Series:

@@ -34,13 +34,13 @@ def output_folder(path: Path, *, name: str = "out") -> Iterator[Path]:
     ...     sorted(file.name for file in (Path(home) / "run").iterdir())
     ['trades.csv']
     """
-    if path.exists() and not path.is_dir():
-        raise OptionError(name, str(path), "a folder, but there is a file of this name")
-    # In the folder itself where there is one: it can be a mount of its own, across which nothing
-    # moves in one step. Otherwise in the nearest folder above that exists.
-    home = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
-    temporary = home / f".peercharge-{secrets.token_hex(6)}"
     try:
+        # In the folder itself where there is one: it can be a mount of its own, across which
+        # nothing moves in one step. Otherwise in the nearest folder above that exists.
+        home = next(place for place in (path, *path.absolute().parents) if place.exists())
+        if not home.is_dir():
+            raise OptionError(name, str(path), f"a folder, but {home} is a file")
+        temporary = home / f".peercharge-{secrets.token_hex(6)}"
         temporary.mkdir()
     except OSError as error:
         raise OptionError(name, str(path), _writable(error)) from None

@@ -48,7 +48,7 @@ MECHANISMS: dict[str, Mechanism] = {
 }
 """Every mechanism by the name that users type. A new one is a file here and a line in this."""
 
-# A claimed state of charge, time or size should not buy a place in the queue.
+# A claimed state of charge should not buy a place in a queue; it sizes the order, and so the share.
 DEFAULT_MECHANISM = "pro-rata"
 
 

@@ -1,6 +1,6 @@
 """Pro-rata: the side with too much gives or gets in proportion to its orders.
 
-No claim buys a place in the queue: a vehicle's share depends on its order alone.
+There is no queue to have a place in: what a vehicle gets depends on the sizes of the orders alone.
 """
 
 from __future__ import annotations
