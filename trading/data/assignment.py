@@ -154,7 +154,7 @@ class Assignment:
         mix: capacities to draw from.
         need: whether a session needs what was delivered or what its driver asked for. A request is
             cut to what the battery can hold, not to what the stay allows. Requests are not needs:
-            in the shared data the median of delivered / requested is 0.54.
+            at Caltech the median of delivered / requested is 0.54.
         is_idle_unclaimed_full: True to call a session that nobody claimed "full" where it stood
             idle for an hour, False to know nothing about it ("met").
         efficiency: share of the energy at the meter that reaches the battery.

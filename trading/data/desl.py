@@ -28,8 +28,8 @@ from trading.units import MAX_U32, WH_PER_KWH
 ZONE = "Europe/Zurich"
 
 MAX_CAR_CAPACITY_WH = 250_000
-"""Assumption: above this it is no passenger car. The shared file has seven sessions of one vehicle
-with 354 to 382 kWh (a truck or a bus): real, so they stay, and a note says how many."""
+"""Assumption: above this it is no passenger car. The published file has seven sessions with 354 to
+382 kWh: too alike to be errors of a meter, so they stay, and a note says how many."""
 
 _LOCAL = pa.Column("datetime64[us]")
 _CSV = pa.DataFrameSchema(
