@@ -117,12 +117,22 @@ class Consensus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayOptions:
-    """Everything that decides a day's result besides its sessions."""
+    """Everything that decides a day's result besides its sessions.
+
+    Attributes:
+        rules: how the lot trades.
+        terms: what things cost.
+        mechanism: name of what matches each interval.
+        consensus: who decides on trades.
+        compare: whether to run the scenarios and the sensitivity that the report shows; without
+            them the result's tables of these have no rows.
+    """
 
     rules: LotRules = field(default_factory=LotRules)
     terms: Terms = field(default_factory=Terms)
     mechanism: str = DEFAULT_MECHANISM
     consensus: Consensus = field(default_factory=Consensus)
+    compare: bool = True
 
 
 def run_day(
@@ -184,10 +194,9 @@ def run_day(
         seats = {key.address: enrolment.consortium.seat_of(key.address) for key in cast.operators}
         gas_used = desk.gas_used + sum(node.gas_used for node in nodes)
         summary = _summary(run, options, enrolment.consortium, network, trades, gas_used)
-        tell("comparing scenarios", 0, 2)
-        scenarios = compare(
-            sessions.frame, guarantee_scenarios(options.rules, options.terms), mechanism
-        )
+    tell("comparing scenarios", 0, 2)
+    variants = guarantee_scenarios(options.rules, options.terms) if options.compare else []
+    scenarios = compare(sessions.frame, variants, mechanism)
     tell("comparing scenarios", 1, 2)
     spread = _sensitivity(source, options)
     tell("comparing scenarios", 2, 2)
@@ -275,7 +284,7 @@ def _summary(
 
 
 def _sensitivity(source: Source, options: DayOptions) -> pd.DataFrame:
-    if not source.is_inferred:
+    if not (source.is_inferred and options.compare):
         return pd.DataFrame(columns=list(SENSITIVITY_COLUMNS))
     return sensitivity(
         lambda assignment, seed: source.load(seed, assignment=assignment).frame,

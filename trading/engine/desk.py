@@ -94,19 +94,42 @@ class SettlementDesk:
         Raises:
             LedgerRevertedError: the contract refused the batch; says which trade is at fault.
         """
-        rules = self._stays.rules
-        self._travel(start_s - rules.gate_lead_s)
-        self._finish(start_s - rules.gate_lead_s)
-        most = self._consortium.limits.max_trades
-        parts = [trades.iloc[first : first + most] for first in range(0, len(trades), most)]
-        return pd.concat([self._decide(start_s, part) for part in parts])
+        self._open(start_s)
+        agreed = []
+        for part in self._parts(trades):
+            batch = self._submit(start_s, part)
+            self._ask_operators()
+            agreed.append(self._agreed(batch))
+        return pd.concat(agreed)
 
-    def _decide(self, start_s: int, trades: pd.DataFrame) -> pd.DataFrame:
-        """The trades of one batch as submitted if it was confirmed, else none of them."""
-        batch = self._submit(start_s, trades)
+    def agree_by_buyer(self, start_s: int, trades: pd.DataFrame) -> pd.DataFrame:
+        """As `agree`, with a batch a buyer, all of them pending before the first vote."""
+        self._open(start_s)
+        batches = [
+            self._submit(start_s, part)
+            for _, of_buyer in trades.groupby("buyer_id")
+            for part in self._parts(of_buyer)
+        ]
+        self._ask_operators()
+        return pd.concat([self._agreed(batch) for batch in batches]).sort_index()
+
+    def _open(self, start_s: int) -> None:
+        """Go to the gate closure of the interval that begins at `start_s`."""
+        gate_s = start_s - self._stays.rules.gate_lead_s
+        self._travel(gate_s)
+        self._finish(gate_s)
+
+    def _parts(self, trades: pd.DataFrame) -> list[pd.DataFrame]:
+        most = self._consortium.limits.max_trades
+        return [trades.iloc[first : first + most] for first in range(0, len(trades), most)]
+
+    def _ask_operators(self) -> None:
         turn = len(self._batches) % max(len(self._operators), 1)
         for node in self._operators[turn:] + self._operators[:turn]:
             node.poll()
+
+    def _agreed(self, batch: _Batch) -> pd.DataFrame:
+        """The trades of a batch as submitted if it was confirmed, else none of them."""
         state = self._consortium.state_of(batch.submission.batch_id)
         if state != BatchState.PENDING:
             self._mark(batch, state)

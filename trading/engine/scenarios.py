@@ -77,7 +77,7 @@ def compare(
 
     Args:
         sessions: a SESSIONS table.
-        scenarios: what to compare; at least one.
+        scenarios: what to compare; none gives a table without rows.
         mechanism: matches every interval.
     """
     rows: list[dict[str, object]] = []
