@@ -1,0 +1,164 @@
+"""Each rule finds the fault it is for, at the trade that has it, and nothing in a good batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trading.lot import LotRules, Stays, Terms
+from trading.operators import RULES, Case, findings
+from trading.operators.rules import UNKNOWN_PARTY
+
+START = pd.Timestamp("2019-10-29T16:00Z")
+START_S = int(START.timestamp())
+RULES_OF_LOT = LotRules()
+TERMS = Terms()
+BUYER, NEUTRAL, SELLER, GONE = range(4)
+
+
+def stays() -> Stays:
+    """A buyer, a neutral, a seller, and a seller that left before the interval; 4 h each."""
+    arrival = START - pd.Timedelta(hours=1)
+    frame = pd.DataFrame(
+        {
+            "session_id": ["buyer", "neutral", "seller", "seller-gone"],
+            "arrival": [arrival, arrival, arrival, arrival],
+            "departure": [START + pd.Timedelta(hours=3)] * 3 + [START - pd.Timedelta(minutes=20)],
+            "estimated_departure": pd.to_datetime([None] * 4, utc=True),
+            "battery_capacity_wh": [60_000] * 4,
+            "soc_arrival": [0.3, 0.7, 0.9, 0.9],
+            "soc_source": ["declared"] * 4,
+            "need_wh": [15_000, 0, 0, 0],
+            "charge_power_w": [6_656] * 4,
+            "discharge_power_w": [6_656] * 4,
+            "reserve_soc": [0.0] * 4,
+        }
+    )
+    return Stays(frame, RULES_OF_LOT)
+
+
+def case(**changes) -> Case:
+    """A good batch of one trade, 1,000 Wh from the seller to the buyer."""
+    posted = TERMS.peer_price("consent", RULES_OF_LOT.efficiency)
+    trade = {
+        "buyer": BUYER,
+        "seller": SELLER,
+        "buyer_account": 1,
+        "seller_account": 3,
+        "energy_wh": 1_000,
+        "price_ueur_per_kwh": posted.buyer_ueur_per_kwh,
+        "seller_price_ueur_per_kwh": posted.seller_ueur_per_kwh,
+        "interval_start": START,
+        "lot": 1,
+    }
+    fields = {name: changes.pop(name) for name in list(changes) if name in trade}
+    trades = pd.DataFrame([trade | fields])
+    cost = int((trades["energy_wh"] * trades["price_ueur_per_kwh"] // 1000).sum())
+    nothing = np.zeros(4, np.int64)
+    good = Case(
+        trades=trades,
+        locked_ueur=cost,
+        deadline_s=START_S,
+        stays=stays(),
+        terms=TERMS,
+        lot=1,
+        band=(0, 1_000_000),
+        largest_spread=30_000,
+        sold_wh=nothing,
+        in_interval_wh={},
+        keeps_lot_time=True,
+    )
+    return replace(good, **changes)
+
+
+def rules_broken(case: Case) -> set[str]:
+    return {finding.rule for finding in findings(case)}
+
+
+def test_a_good_batch_has_no_findings():
+    assert findings(case()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"buyer": UNKNOWN_PARTY}, "parties"),
+        ({"seller": UNKNOWN_PARTY}, "parties"),
+        ({"lot": 2}, "parties"),
+        ({"seller": GONE}, "presence"),
+        ({"deadline_s": START_S + 1}, "gate closure"),
+        ({"interval_start": START + pd.Timedelta(minutes=1)}, "gate closure"),
+        ({"sold_wh": np.array([0, 0, 5_000, 0])}, "seller energy"),
+        ({"in_interval_wh": {START_S: (np.array([700, 0, 0, 0]), np.zeros(4, int))}}, "power"),
+        ({"in_interval_wh": {START_S: (np.zeros(4, int), np.array([0, 0, 700, 0]))}}, "power"),
+        ({"in_interval_wh": {START_S: (np.array([0, 0, 9, 0]), np.zeros(4, int))}}, "power"),
+        ({"energy_wh": 1_665}, "power"),
+        ({"price_ueur_per_kwh": 500_001}, "price"),
+        ({"price_ueur_per_kwh": 418_598}, "price"),
+        ({"seller_price_ueur_per_kwh": 337_000}, "price"),
+        ({"seller_price_ueur_per_kwh": 408_596}, "price"),
+        ({"band": (0, 400_000)}, "price"),
+        ({"largest_spread": 9_999}, "price"),
+        ({"locked_ueur": 418_598}, "cost"),
+    ],
+)
+def test_each_fault_is_found_by_its_rule_alone(changes, rule):
+    assert rules_broken(case(**changes)) == {rule}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"), [({"buyer": NEUTRAL}, "roles"), ({"seller": NEUTRAL}, "roles")]
+)
+def test_a_party_of_another_role_is_found(changes, rule):
+    assert rule in rules_broken(case(**changes))
+
+
+def test_a_buyer_that_needs_no_more_is_found_even_where_power_would_do():
+    late = START + pd.Timedelta(minutes=90)
+    broken = rules_broken(case(interval_start=late, deadline_s=int(late.timestamp())))
+    assert broken == {"buyer need"}
+
+
+def test_exactly_what_a_charger_can_move_is_allowed():
+    assert findings(case(energy_wh=1_664)) == []
+
+
+def test_exactly_what_a_seller_has_is_allowed_and_one_wh_more_is_not():
+    cap = int(stays().ask_cap_wh[SELLER])
+    before = np.array([0, 0, cap - 1_000, 0])
+    assert findings(case(sold_wh=before)) == []
+    assert rules_broken(case(sold_wh=before + np.array([0, 0, 1, 0]))) == {"seller energy"}
+
+
+def test_gate_closure_is_not_checked_where_a_past_day_is_replayed_on_a_live_chain():
+    assert findings(case(deadline_s=START_S + 10**8, keeps_lot_time=False)) == []
+
+
+def test_all_faults_are_reported_not_the_first():
+    bad = case(seller=GONE, energy_wh=9_000, price_ueur_per_kwh=600_000, locked_ueur=1)
+    assert {"presence", "power", "price", "cost"} <= rules_broken(bad)
+
+
+def test_a_finding_says_where_and_what():
+    (finding,) = findings(case(seller=GONE))
+    sentence = str(finding)
+    assert sentence == (
+        "trade 0: presence: seller seller-gone is not in the lot at 2019-10-29T16:00:00Z"
+    )
+
+
+def test_every_rule_is_registered_under_the_name_it_reports():
+    assert set(RULES) == {
+        "parties",
+        "roles",
+        "presence",
+        "gate closure",
+        "seller energy",
+        "buyer need",
+        "power",
+        "price",
+        "cost",
+    }
