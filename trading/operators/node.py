@@ -1,8 +1,8 @@
 """An operator node: it follows the chain, checks each pending batch on its own data, and votes.
 
 A node shares nothing with the engine but the chain: it reads submissions from the contract's
-events, knows accounts by the tag their holders registered, and keeps its own record of what
-confirmed batches sold and bought.
+events, knows accounts by the tag their holders registered, and keeps its own record of what was
+sold and bought in batches that are confirmed, or that it confirmed itself.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class OperatorNode:
         self._next_block = consortium.first_block
         self._pending: dict[str, Submission] = {}
         self._seen: dict[str, Submission] = {}
+        self._counted: set[str] = set()
         self._sold_wh: Int64Array = np.zeros(len(self._stays), np.int64)
         self._in_interval: dict[int, tuple[Int64Array, Int64Array]] = {}
 
@@ -115,11 +116,23 @@ class OperatorNode:
                     self._pending[submission.batch_id] = submission
                     self._seen[submission.batch_id] = submission
                 case "BatchConfirmed":
-                    self._record(self._seen[event.batch_id])
+                    self._count(event.batch_id)
+                case "BatchRejected" | "BatchCancelled" | "BatchRefunded":
+                    self._discount(event.batch_id)
         self._next_block = last + 1
 
-    def _record(self, submission: Submission) -> None:
-        """Count a confirmed batch's energy, so that none of it is sold or bought again."""
+    def _count(self, batch_id: str) -> None:
+        """Count a batch's energy once, so that none of it is sold or bought again."""
+        if batch_id not in self._counted:
+            self._counted.add(batch_id)
+            self._add(self._seen[batch_id], sign=1)
+
+    def _discount(self, batch_id: str) -> None:
+        if batch_id in self._counted:
+            self._counted.remove(batch_id)
+            self._add(self._seen[batch_id], sign=-1)
+
+    def _add(self, submission: Submission, *, sign: int) -> None:
         trades = self._coded(submission)
         known = trades[(trades["buyer"] != UNKNOWN_PARTY) & (trades["seller"] != UNKNOWN_PARTY)]
         for start, part in known.groupby("interval_start"):
@@ -127,7 +140,7 @@ class OperatorNode:
             bought, sold = self._in_interval.setdefault(
                 at_s, (np.zeros_like(self._sold_wh), np.zeros_like(self._sold_wh))
             )
-            energy = part["energy_wh"].to_numpy(np.int64)
+            energy = sign * part["energy_wh"].to_numpy(np.int64)
             np.add.at(bought, part["buyer"].to_numpy(np.int64), energy)
             np.add.at(sold, part["seller"].to_numpy(np.int64), energy)
             np.add.at(self._sold_wh, part["seller"].to_numpy(np.int64), energy)
@@ -149,6 +162,9 @@ class OperatorNode:
         if self.conduct == "malicious" or (is_honest and not found):
             receipt = self._consortium.confirm(submission.batch_id, by=self.key)
             self.gas_used += receipt.gas_used
+            # Two batches may be pending at once: what this vote promised must not be promised again
+            # before the others have voted.
+            self._count(submission.batch_id)
             return self._verdict(submission, "confirmed", found, "")
         reason = _reason(found) if is_honest else "no reason given"
         receipt = self._consortium.reject(submission.batch_id, reason, by=self.key)
