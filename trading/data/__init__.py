@@ -18,6 +18,8 @@ from types import MappingProxyType
 
 from trading.data import acn, desl, own
 from trading.data.assignment import ASSIGNMENTS, Assignment, assign, assignment_named
+from trading.data.csv import read_table, write_table
+from trading.data.output import output_folder
 from trading.data.select import Date, checked_zone, day_bounds_utc, select_days
 from trading.data.sessions import Format, Reader, ReadOptions, Sessions
 from trading.errors import OptionError
@@ -26,6 +28,7 @@ __all__ = [
     "ASSIGNMENTS",
     "FORMATS",
     "Assignment",
+    "Date",
     "Format",
     "ReadOptions",
     "Reader",
@@ -33,8 +36,11 @@ __all__ = [
     "assign",
     "day_bounds_utc",
     "load_sessions",
+    "output_folder",
+    "read_table",
     "sample_path",
     "select_days",
+    "write_table",
 ]
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
