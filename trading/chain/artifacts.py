@@ -13,6 +13,8 @@ from hexbytes import HexBytes
 from trading.chain.abi import Interface
 from trading.errors import LedgerError
 
+CONTRACTS = ("EnergyConsortium", "DemoEuro")
+
 _PACKED = Path(__file__).parent / "artifacts"
 _CHECKOUT = Path(__file__).parents[2] / "contracts" / "artifacts"
 
@@ -41,26 +43,39 @@ class Artifact:
 
 @cache
 def load(name: str) -> Artifact:
-    """The artifact of the contract `name`, such as `EnergyConsortium`.
+    """The artifact of the contract `name`, one of `CONTRACTS`.
 
     Raises:
-        LedgerError: there is none; the installation is not complete.
+        LedgerError: it is missing; the installation is not complete.
     """
+    content = _content(name)
+    # What a token reverts with comes out of the consortium too, whose ABI does not list it.
+    foreign = [
+        entry
+        for other in CONTRACTS
+        if other != name
+        for entry in _content(other)["abi"]
+        if entry["type"] == "error"
+    ]
+    return Artifact(
+        name=name,
+        interface=Interface([*content["abi"], *foreign]),
+        bytecode=bytes(HexBytes(content["bytecode"])),
+        deployed=bytes(HexBytes(content["deployed_bytecode"])),
+        immutables=tuple(
+            (place["start"], place["length"])
+            for places in content["immutable_references"].values()
+            for place in places
+        ),
+    )
+
+
+def _content(name: str) -> dict[str, Any]:
     for folder in (_PACKED, _CHECKOUT):
         path = folder / f"{name}.json"
         if path.is_file():
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return Artifact(
-                name=name,
-                interface=Interface(content["abi"]),
-                bytecode=bytes(HexBytes(content["bytecode"])),
-                deployed=bytes(HexBytes(content["deployed_bytecode"])),
-                immutables=tuple(
-                    (place["start"], place["length"])
-                    for places in content["immutable_references"].values()
-                    for place in places
-                ),
-            )
+            return content
     raise LedgerError(
         f"the compiled contract {name} is missing from this installation; install the package "
         "again, or run `make contracts` in a checkout."

@@ -209,10 +209,17 @@ def _explained(network: Network, signed: Signed, receipt: RawReceipt) -> LedgerR
         except LedgerRevertedError as found:
             error = found
             break
+        except LedgerUnreachableError:
+            raise
+        except LedgerError:
+            # Some nodes answer a call that ran out of gas with an error of their own.
+            continue
+    if int(receipt["gasUsed"]) >= call.gas and (
+        error is None or error.name in ("Error", "Unknown")
+    ):
+        error = as_error("OutOfGas", {"gas": call.gas})
     if error is None:
         error = as_error("Unknown", {"data": "0x"})
-        if int(receipt["gasUsed"]) >= call.gas:
-            error = as_error("OutOfGas", {"gas": call.gas})
     error.transaction = signed.transaction
     return error
 

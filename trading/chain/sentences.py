@@ -65,8 +65,7 @@ SENTENCES: dict[str, tuple[type[LedgerRevertedError], str]] = {
     ),
     "SeatsExhausted": (
         WrongStateError,
-        "no seat can be given, the next from {availableFrom:time}; wait, or remove an operator "
-        "first.",
+        "no seat can be given {availableFrom:seat}.",
     ),
     "QuorumOutOfRange": (
         BadArgumentError,
@@ -175,8 +174,8 @@ SENTENCES: dict[str, tuple[type[LedgerRevertedError], str]] = {
     ),
     "TradeMandateExpired": (
         BadTradeError,
-        "trade {index}: the mandate of account {account} ended at {validUntil:time}, and it is "
-        "{timestamp:time}; its owner must set a new one.",
+        "trade {index}: account {account} {validUntil:mandate}, and it is {timestamp:time}; its "
+        "owner must set a new one.",
     ),
     "TradeSubmitterNotAllowed": (
         BadTradeError,
@@ -284,7 +283,7 @@ SENTENCES: dict[str, tuple[type[LedgerRevertedError], str]] = {
 
 
 class _Shown(Formatter):
-    """Formats arguments as people read them: `time`, `money`, `price`, `state`, `states`, `hex`."""
+    """Formats arguments as people read them; what it can do stands in `_SHOW`."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         show = _SHOW.get(format_spec)
@@ -313,6 +312,16 @@ def time_text(seconds: int) -> str:
         return str(seconds)
 
 
+def _free_from(seconds: int) -> str:
+    if seconds == 0:
+        return "while all are occupied; remove an operator first"
+    return f"before {time_text(seconds)}, as votes of former holders may still count; wait"
+
+
+def _ended(seconds: int) -> str:
+    return f"has a mandate that ended at {time_text(seconds)}" if seconds else "has no mandate"
+
+
 def _states(bits: int) -> str:
     return " or ".join(state for number, state in enumerate(BatchState) if bits >> number & 1)
 
@@ -324,4 +333,6 @@ _SHOW = {
     "state": lambda number: list(BatchState)[number].value,
     "states": _states,
     "hex": hex,
+    "seat": _free_from,
+    "mandate": _ended,
 }

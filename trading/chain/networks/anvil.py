@@ -51,27 +51,36 @@ class AnvilNetwork(JsonRpcNetwork):
 
 
 def find_anvil() -> Path | None:
-    """The anvil binary: $ANVIL, else on PATH, else in contracts/node_modules of a checkout."""
+    """The anvil binary: $ANVIL, else in contracts/node_modules of a checkout, else on PATH."""
     named = os.environ.get("ANVIL")
     if named:
         return Path(named) if os.access(named, os.X_OK) else None
-    packaged = _packaged_anvil()
-    # The npm wrapper called `anvil` orphans the node when it is ended, so a binary goes first.
-    if packaged is not None:
-        return packaged
-    on_path = shutil.which("anvil")
-    return Path(on_path) if on_path else None
+    checkout = Path(__file__).parents[3] / "contracts" / "node_modules"
+    packed = _packed_in(checkout / "@foundry-rs")
+    if packed is not None:
+        return packed
+    found = shutil.which("anvil")
+    if found is None:
+        return None
+    # npm puts a script there, whose end would leave the node it started behind.
+    target = Path(found).resolve()
+    return _packed_in(target.parents[1]) if _is_script(target) else target
 
 
-def _packaged_anvil() -> Path | None:
+def _packed_in(packages: Path) -> Path | None:
+    """The binary of this platform among the npm packages of Foundry."""
     system = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}.get(platform.system())
     machine = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
         platform.machine()
     )
     name = "anvil.exe" if system == "win32" else "anvil"
-    packages = Path(__file__).parents[3] / "contracts" / "node_modules" / "@foundry-rs"
     binary = packages / f"anvil-{system}-{machine}" / "bin" / name
     return binary if os.access(binary, os.X_OK) else None
+
+
+def _is_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
 
 
 @contextmanager

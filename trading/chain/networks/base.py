@@ -121,6 +121,10 @@ class Network(ABC):
         """The lane of a key, shared by all who send with it on this network in this process."""
         return self._lanes[address]
 
+    def forget_nonces(self) -> None:
+        """Ask the node anew for each key; for when its chain was set back."""
+        self._lanes.clear()
+
     def nonce(self, address: str) -> int:
         """How many transactions of `address` the node knows, those not yet mined included."""
         with reaching(self.name):

@@ -51,6 +51,11 @@ class SteadyBackend(PyEVMBackend):  # type: ignore[misc]
             hashes.append(block.hash)
         return tuple(hashes)
 
+    def revert_to_snapshot(self, snapshot: bytes) -> None:
+        """Go back to a block; the next one comes one second after it."""
+        super().revert_to_snapshot(snapshot)
+        self.chain.set_header_timestamp(self.chain.get_canonical_head().timestamp + 1)
+
 
 class EmbeddedNetwork(Network):
     """eth-tester with py-evm; every transaction is mined at once, in a block of its own."""
