@@ -69,11 +69,6 @@ class Source:
             assignment=assignment or self.assignment,
         )
 
-    @property
-    def is_inferred(self) -> bool:
-        """Whether state of charge comes from an assignment rule."""
-        return self.format == "acn"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consensus:
@@ -198,7 +193,8 @@ def run_day(
     variants = guarantee_scenarios(options.rules, options.terms) if options.compare else []
     scenarios = compare(sessions.frame, variants, mechanism)
     tell("comparing scenarios", 1, 2)
-    spread = _sensitivity(source, options)
+    is_inferred = bool((sessions.frame["soc_source"] == "inferred").any())
+    spread = _sensitivity(source, options, is_inferred)
     tell("comparing scenarios", 2, 2)
     return DayResult(
         sessions=sessions,
@@ -213,7 +209,7 @@ def run_day(
         scenarios=scenarios,
         sensitivity=spread,
         summary=summary,
-        assumptions=assumptions(options, source),
+        assumptions=assumptions(options, source.assignment if is_inferred else None),
         network_note=_network_note(options.consensus.network),
     )
 
@@ -283,8 +279,8 @@ def _summary(
     }
 
 
-def _sensitivity(source: Source, options: DayOptions) -> pd.DataFrame:
-    if not (source.is_inferred and options.compare):
+def _sensitivity(source: Source, options: DayOptions, is_inferred: bool) -> pd.DataFrame:
+    if not (is_inferred and options.compare):
         return pd.DataFrame(columns=list(SENSITIVITY_COLUMNS))
     return sensitivity(
         lambda assignment, seed: source.load(seed, assignment=assignment).frame,
@@ -323,7 +319,7 @@ def _rejections(nodes: Sequence[OperatorNode]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["batch_id", "operator", "reason"])
 
 
-def assumptions(options: DayOptions, source: Source) -> tuple[str, ...]:
+def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
     """Every figure of ours that the source does not give, as sentences for the report."""
     rules, terms = options.rules, options.terms
     price = terms.peer_price(rules.guarantee, rules.efficiency)
@@ -349,9 +345,9 @@ def assumptions(options: DayOptions, source: Source) -> tuple[str, ...]:
         "than its own need.",
         f"Trades under {rules.smallest_trade_wh} Wh are left to the grid.",
     ]
-    if source.is_inferred:
+    if assignment is not None:
         said.append(
-            f"Battery capacity and state of charge are inferred by the rule {source.assignment!r}; "
+            f"Battery capacity and state of charge are inferred by the rule {assignment!r}; "
             "the energy each session drew is real and reproduced exactly."
         )
     return tuple(said)
