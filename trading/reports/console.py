@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trading.engine.result import DayResult
+from trading.engine import DayResult
 from trading.reports.numbers import NOTHING, count, energy, money, power
 from trading.reports.story import day_of, why_nothing
 

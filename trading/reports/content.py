@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from trading.engine.result import DayResult
+from trading.engine import DayResult
 from trading.reports.comparison import Compared, compared
 from trading.reports.numbers import NOTHING, count, energy, money, percent, power, things
-from trading.reports.story import is_this_run
 
 SHOWN_REASONS = 12
 
@@ -55,12 +54,12 @@ def honest_table(result: DayResult) -> Table:
     groups = [
         Group(
             title=titles[share],
-            rows=tuple(_compared_row(result, row) for row in rows if row.v2g_share == share),
+            rows=tuple(_compared_row(row) for row in rows if row.v2g_share == share),
         )
         for share in shares
     ]
     return Table(
-        caption="The same day under each guarantee and V2G share, with honest operators.",
+        caption="The same day under each guarantee and V2G share.",
         heads=(
             "Scenario",
             "From peers (kWh)",
@@ -78,8 +77,7 @@ def honest_table(result: DayResult) -> Table:
     )
 
 
-def _compared_row(result: DayResult, row: Compared) -> Row:
-    is_marked = is_this_run(result, row.name, row.v2g_share)
+def _compared_row(row: Compared) -> Row:
     return Row(
         cells=(
             row.name,
@@ -94,7 +92,7 @@ def _compared_row(result: DayResult, row: Compared) -> Row:
             count(row.trades),
             count(row.blocked),
         ),
-        is_marked=is_marked,
+        is_marked=row.is_this_run,
     )
 
 
@@ -154,7 +152,10 @@ def operator_table(result: DayResult) -> Table:
         for row in result.operators.to_dict("records")
     ]
     return Table(
-        caption="Operators and their votes on batches.",
+        caption=(
+            "Operators and their votes on batches. No vote: the batch was decided before the "
+            "operator's turn, or the operator kept silent."
+        ),
         heads=("Operator", "Seat", "Conduct", "Confirmed", "Rejected", "No vote", "Address"),
         groups=_one_group(rows),
         text_columns=(0, 2, 6),
@@ -294,10 +295,10 @@ def sensitivity_table(result: DayResult) -> Table | None:
             "Assignment rule",
             "Seeds",
             "From peers, lowest (kWh)",
-            "mean (kWh)",
-            "highest (kWh)",
-            "Mean peak without (kW)",
-            "with peers (kW)",
+            "From peers, mean (kWh)",
+            "From peers, highest (kWh)",
+            "Mean peak, nobody trading (kW)",
+            "Mean peak, with peers (kW)",
             "Drivers' mean saving (EUR)",
         ),
         groups=_one_group(rows),
@@ -340,6 +341,16 @@ def summary_line(key: str, value: float | str) -> tuple[str, str, str]:
         if key.endswith(suffix):
             return key, form(int(value)), unit
     return key, count(int(value)), "gas" if key.startswith("gas") else ""
+
+
+def meters_line(result: DayResult) -> str:
+    """What the meters of sellers and buyers counted, and what the batteries kept of it all."""
+    books = result.accounts.energy
+    return (
+        f"At their meters sellers fed in {energy(books.sellers_wh)} kWh and buyers took "
+        f"{energy(books.buyers_wh)} kWh. All batteries together leave with "
+        f"{energy(books.kept_wh)} kWh more than they came with."
+    )
 
 
 def wallets_line(result: DayResult) -> str:

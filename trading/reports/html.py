@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from trading.engine.result import DayResult
+from trading.engine import DayResult
 from trading.reports import content, story
 from trading.reports.figures import FIGURES, png_bytes
 from trading.reports.numbers import count
+
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:kWh|kW|Wh|EUR|%|min)\b|%)")
+_THRESHOLD = re.compile(r"\bT_([bs])\b")
 
 
 def draw_figures(result: DayResult) -> dict[str, bytes]:
@@ -63,11 +67,14 @@ def report_html(
         n_stays=count(len(result.run.stays)),
         headline=story.headline(result),
         second_line=story.second_line(result),
+        range_line=story.range_line(result),
+        peak_line=story.peak_line(result),
         honest=content.honest_table(result),
         remarks=story.table_remarks(result),
         figures={
             name: {
                 "source": "data:image/png;base64," + base64.b64encode(drawn[name]).decode(),
+                "title": entry.title,
                 "caption": entry.caption,
                 "alt": entry.alt,
             }
@@ -82,6 +89,7 @@ def report_html(
         energy=content.energy_table(result),
         money=content.money_table(result),
         wallets=content.wallets_line(result),
+        meters=content.meters_line(result),
         residuals=content.residual_lines(result),
         sensitivity=content.sensitivity_table(result),
         assumptions=result.assumptions,
@@ -103,13 +111,16 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["code"] = _code
+    environment.filters["prose"] = _prose
     return environment.get_template("report.html.j2")
 
 
-def _code(sentence: str) -> Markup:
-    """A sentence whose words between backticks are set as code."""
-    parts = [escape(part) for part in sentence.split("`")]
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts)
-    )
+def _prose(sentence: str) -> Markup:
+    """A sentence as HTML: backticks set code, thresholds get their subscript, units stay put."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if n % 2 else part
+        for n, part in enumerate(_BEFORE_UNIT.sub("\u00a0", sentence).split("`"))
+    ]
+    # A plain str: on Markup, `sub` would escape what it puts in.
+    text = str(Markup("").join(parts))
+    return Markup(_THRESHOLD.sub(r"T<sub>\1</sub>", text))

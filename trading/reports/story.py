@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from trading.engine.result import DayResult
+from trading.engine import DayResult
 from trading.lot import LotRules, Terms
-from trading.reports.comparison import compared
+from trading.reports.comparison import NO_LIMITS, compared
 from trading.reports.numbers import count, energy, money, percent, power, price, things
 
-_NO_LIMITS = "whole, no limits"
 _DEFAULT_RULES = LotRules()
 _DEFAULT_TERMS = Terms()
 
@@ -29,7 +28,8 @@ def day_of(result: DayResult) -> str:
 
 def site_of(result: DayResult, site: str = "") -> str:
     """The site's name; without one, where its clock stands."""
-    return site or f"a parking lot in {result.sessions.zone.split('/')[-1].replace('_', ' ')}"
+    area, _, city = result.sessions.zone.rpartition("/")
+    return site or (f"a parking lot in {city.replace('_', ' ')}" if area else "a parking lot")
 
 
 def headline(result: DayResult) -> str:
@@ -71,6 +71,27 @@ def second_line(result: DayResult) -> str:
     return said
 
 
+def range_line(result: DayResult) -> str:
+    """How far the energy traded depends on what was inferred; empty where nothing was."""
+    table = result.sensitivity
+    if table.empty:
+        return ""
+    low, high = int(table["peers_wh_low"].min()), int(table["peers_wh_high"].max())
+    return (
+        "State of charge is inferred, not measured: under other assignment rules and seeds the "
+        f"same day trades between {energy(low)} and {energy(high)} kWh."
+    )
+
+
+def peak_line(result: DayResult) -> str:
+    """Under which assignment rules trading raises the mean peak; empty where under none."""
+    table = result.sensitivity
+    raised = table[table["peak_w_mean"] > table["grid_only_peak_w_mean"]]["assignment"]
+    if raised.empty:
+        return ""
+    return f"Under {', '.join(raised)} the mean peak is higher with peers than without."
+
+
 def why_nothing(result: DayResult) -> str:
     """Why a day without energy from peers is one."""
     run, trades = result.run, result.trades
@@ -103,7 +124,7 @@ def table_remarks(result: DayResult) -> list[str]:
     whole = [row for row in rows if row.name == "whole"]
     floor = terms.floor("whole", rules.efficiency)
     if terms.limits and floor > terms.ceiling() and not any(row.trades for row in whole):
-        free = max((row for row in rows if row.name == _NO_LIMITS), key=lambda row: row.peers_wh)
+        free = max((row for row in rows if row.name == NO_LIMITS), key=lambda row: row.peers_wh)
         remarks.append(
             "Under this flat tariff `whole` has no rational trade: what a seller gives is bought "
             f"back at the lot's own tariff, so its floor of {price(floor)} EUR/kWh lies above the "
@@ -123,26 +144,17 @@ def table_remarks(result: DayResult) -> list[str]:
 
 def _beside_the_chain(result: DayResult) -> str:
     """How the run on chain compares with the row of the comparison that has its settings."""
-    rows = compared(result)
-    marked = next((row for row in rows if is_this_run(result, row.name, row.v2g_share)), None)
-    if marked is None:
+    run = next((row for row in compared(result) if row.is_this_run), None)
+    if run is None:
         return "This run's own settings are not among the rows."
-    traded = result.accounts.energy.buyers_wh
-    if traded == marked.peers_wh:
-        return "The marked row has this run's settings, and the chain agreed to all of its trades."
+    if not len(result.trades) and not run.trades:
+        return "The marked row is this run; there was nothing to agree to on chain."
+    if run.peers_wh and not result.trades["status"].ne("settled").any():
+        return "The marked row is this run; on chain every trade was confirmed and settled."
     return (
-        f"The marked row has this run's settings and honest operators. On chain "
-        f"{energy(traded)} kWh were traded instead of {energy(marked.peers_wh)} kWh, because not "
-        "every batch was confirmed."
+        "The marked row is what happened in this run, in which not every trade was confirmed; the "
+        "row above it has the same settings and honest operators."
     )
-
-
-def is_this_run(result: DayResult, name: str, v2g_share: float | None) -> bool:
-    """Whether a row of the comparison has the settings of the run on chain."""
-    rules, terms = result.run.stays.rules, result.run.terms
-    if not terms.limits and rules.guarantee == "whole":
-        return name == _NO_LIMITS and v2g_share == rules.v2g_share
-    return name == rules.guarantee and v2g_share == rules.v2g_share
 
 
 def command_of(result: DayResult) -> str:

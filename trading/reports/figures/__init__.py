@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
-from trading.engine.result import DayResult
+from trading.engine import DayResult
 from trading.reports.figures.ledger import batches_figure
 from trading.reports.figures.lot import load_figure, soc_figure
 from trading.reports.figures.scenarios import cost_figure, energy_figure, sensitivity_figure
@@ -39,12 +39,14 @@ class FigureEntry:
     """One figure of the report.
 
     Attributes:
+        title: a few words.
         file_name: under `figures/`.
         draw: makes it.
         caption: what the reader sees and how to read it.
         alt: what it shows, for those who cannot see it.
     """
 
+    title: str
     file_name: str
     draw: Callable[[DayResult], Figure]
     caption: str
@@ -54,6 +56,7 @@ class FigureEntry:
 FIGURES: Mapping[str, FigureEntry] = MappingProxyType(
     {
         "load": FigureEntry(
+            title="Load from the grid, with and without peers",
             file_name="load.png",
             draw=load_figure,
             caption=(
@@ -65,6 +68,7 @@ FIGURES: Mapping[str, FigureEntry] = MappingProxyType(
             alt="Load of the lot over the day from the grid and from peers, with both peaks.",
         ),
         "energy": FigureEntry(
+            title="Where each kWh came from",
             file_name="energy.png",
             draw=energy_figure,
             caption=(
@@ -76,6 +80,7 @@ FIGURES: Mapping[str, FigureEntry] = MappingProxyType(
             alt="Bars of energy from grid, from peers and missing, a row for each scenario.",
         ),
         "cost": FigureEntry(
+            title="What all drivers pay",
             file_name="cost.png",
             draw=cost_figure,
             caption=(
@@ -87,6 +92,7 @@ FIGURES: Mapping[str, FigureEntry] = MappingProxyType(
             alt="Bars of the drivers' cost in its parts, and the prices between floor and ceiling.",
         ),
         "soc": FigureEntry(
+            title="State of charge",
             file_name="soc.png",
             draw=soc_figure,
             caption=(
@@ -97,6 +103,7 @@ FIGURES: Mapping[str, FigureEntry] = MappingProxyType(
             alt="State of charge of every stay on arrival and at departure, by role.",
         ),
         "batches": FigureEntry(
+            title="The batches of the day",
             file_name="batches.png",
             draw=batches_figure,
             caption=(
@@ -107,6 +114,7 @@ FIGURES: Mapping[str, FigureEntry] = MappingProxyType(
             alt="Counts of batches by state, trades by interval and status, time to decision.",
         ),
         "sensitivity": FigureEntry(
+            title="How the energy traded depends on what was inferred",
             file_name="sensitivity.png",
             draw=sensitivity_figure,
             caption=(

@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
-from trading.engine.result import DayResult
+from trading.engine import DayResult
 from trading.reports.figures.lot import busy_hours
 from trading.reports.figures.style import (
     MUTED,
     STATUS_COLOURS,
     STATUS_MARKERS,
     axis_time,
+    is_long,
     legend_above,
     local_time_axis,
     new_figure,
@@ -50,7 +51,8 @@ def batches_figure(result: DayResult) -> Figure:
         say_instead(trades, "No batch was submitted")
         say_instead(wait, "No batch was submitted")
     else:
-        _draw_trades(trades, batches, result.run.stays.rules.interval_s)
+        width_s = result.run.stays.rules.interval_s * (1.0 if is_long(start, end) else 0.9)
+        _draw_trades(trades, batches, width_s)
         _draw_wait(wait, batches)
     trades.set_ylabel("Trades (number)")
     trades.yaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -120,11 +122,11 @@ def _box(axes: Axes, x: float, y: float, words: str, some: pd.DataFrame, colour:
     axes.text(x + 1.4, y + 0.45, f"{words}\n{numbers}", ha="center", va="center", fontsize=9)
 
 
-def _draw_trades(axes: Axes, batches: pd.DataFrame, interval_s: int) -> None:
+def _draw_trades(axes: Axes, batches: pd.DataFrame, width_s: float) -> None:
     counts = batches.pivot_table(
         index="interval_start", columns="status", values="trades", aggfunc="sum", fill_value=0
     )
-    x, width = axis_time(counts.index), interval_s / 86_400
+    x, width = axis_time(counts.index), width_s / 86_400
     base = np.zeros(len(counts))
     for status in STATUSES:
         if status not in counts:
@@ -133,7 +135,7 @@ def _draw_trades(axes: Axes, batches: pd.DataFrame, interval_s: int) -> None:
         axes.bar(
             x,
             height,
-            width * 0.9,
+            width,
             bottom=base,
             align="edge",
             color=STATUS_COLOURS[status],

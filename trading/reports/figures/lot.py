@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from trading.engine.result import DayResult
+from trading.engine import DayResult
 from trading.reports.figures.style import (
     FROM_GRID,
     FROM_PEERS,
@@ -18,6 +18,7 @@ from trading.reports.figures.style import (
     MUTED,
     ROLE_COLOURS,
     axis_time,
+    is_long,
     legend_above,
     local_time_axis,
     new_figure,
@@ -63,12 +64,17 @@ def load_figure(result: DayResult) -> Figure:
         alpha=0.85,
         label="from peers",
     )
+    start, end = busy_hours(result)
     axes.stairs(
-        alone, edges, baseline=None, color=INK, linewidth=1.5, label="from the grid, nobody trading"
+        alone,
+        edges,
+        baseline=None,
+        color=INK,
+        linewidth=0.7 if is_long(start, end) else 1.5,
+        label="from the grid, nobody trading",
     )
     axes.set_ylim(0, max(1.0, float(np.max([alone.max(), (grid + peers).max()]))) * 1.06)
     _mark_peaks(axes, result, edges)
-    start, end = busy_hours(result)
     local_time_axis(axes, start, end, result.sessions.zone)
     minutes = result.run.stays.rules.interval_s // 60
     axes.set_ylabel(f"Power, mean of {minutes} min (kW)")
@@ -87,6 +93,9 @@ def _mark_peaks(axes: Axes, result: DayResult, edges: np.ndarray) -> None:
         "grid_only_w": ("peak without", books.peak_grid_only_w, INK),
         "with_p2p_w": ("peak with peers", books.peak_with_p2p_w, FROM_GRID),
     }
+    if power(books.peak_grid_only_w) == power(books.peak_with_p2p_w):
+        labels = {"with_p2p_w": ("peak, with and\nwithout peers", books.peak_with_p2p_w, INK)}
+        apart = 0.0
     for column, (words, peak_w, colour) in labels.items():
         position = int(load[column].to_numpy().argmax())
         is_high = peak_w / 1_000 == high and (low < high or column == "grid_only_w")

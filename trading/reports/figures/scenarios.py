@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from trading.engine.result import DayResult
+from trading.engine import DayResult
 from trading.lot import GUARANTEES
 from trading.reports.comparison import Compared, compared
 from trading.reports.figures.style import (
@@ -37,7 +37,10 @@ _GROUP_GAP = 0.5
 def energy_figure(result: DayResult) -> Figure:
     """A bar a scenario: energy from the grid and from peers, and beside it what is missing."""
     scenarios = compared(result)
-    figure = new_figure("Where each kWh came from, and what is missing at departure", height_in=3.9)
+    figure = new_figure(
+        "Where each kWh came from, and what is missing at departure",
+        height_in=1.4 + 0.36 * len(scenarios),
+    )
     grid, peers, missing = (
         np.array([getattr(row, name) for row in scenarios], dtype=np.float64) / 1_000
         for name in ("grid_wh", "peers_wh", "missing_wh")
@@ -75,11 +78,9 @@ def energy_figure(result: DayResult) -> Figure:
     for axes in (left, right):
         axes.grid(axis="y", visible=False)
         axes.grid(axis="x", visible=True)
-    # On the left with the others, so that one legend holds all three.
-    left.add_patch(
-        Rectangle((0, 0), 0, 0, fc="white", ec=MISSING, hatch="////", label="missing in batteries")
-    )
-    legend_above(left, columns=3)
+    lacking_look = Rectangle((0, 0), 0, 0, fc="white", ec=MISSING, hatch="////")
+    lacking_look.set_label("missing in batteries")
+    legend_above(left, columns=3, extra=[lacking_look])
     return figure
 
 
@@ -87,8 +88,8 @@ def energy_figure(result: DayResult) -> Figure:
 def cost_figure(result: DayResult) -> Figure:
     """A bar a scenario: all drivers' net cost in its parts; below, the prices it follows from."""
     scenarios = compared(result)
-    figure = new_figure("What all drivers pay, net", height_in=5.4)
-    costs, prices = figure.subplots(2, 1, height_ratios=[2.6, 1.0])
+    figure = new_figure("What all drivers pay, net", height_in=2.9 + 0.36 * len(scenarios))
+    costs, prices = figure.subplots(2, 1, height_ratios=[0.36 * len(scenarios), 1.0])
     y = _rows(scenarios)
     split = [row.cost_parts(result.run.terms) for row in scenarios]
     parts = np.array(

@@ -7,7 +7,8 @@ all figures. Nothing here touches pyplot or leaves matplotlib's settings changed
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from zoneinfo import ZoneInfo
 
@@ -15,12 +16,20 @@ import matplotlib.style
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateFormatter, date2num
+from matplotlib.dates import (
+    AutoDateLocator,
+    DateFormatter,
+    DayLocator,
+    HourLocator,
+    RRuleLocator,
+    date2num,
+)
 from matplotlib.figure import Figure
 
-from trading.engine.result import DayResult
+from trading.engine import DayResult
 
 WIDTH_IN = 7.0
 DPI = 200
@@ -75,6 +84,8 @@ _STYLE = {
 }
 
 _DAY_AND_A_HALF = pd.Timedelta(hours=36)
+_HALF_DAYS_SHOWN = 4
+_MOST_DAYS_NAMED = 9
 
 
 def styled(draw: Callable[[DayResult], Figure]) -> Callable[[DayResult], Figure]:
@@ -95,11 +106,12 @@ def new_figure(title: str, *, height_in: float) -> Figure:
     return figure
 
 
-def legend_above(axes: Axes, *, columns: int) -> None:
-    """A legend between title and plot, where it covers no data."""
-    handles, _labels = axes.get_legend_handles_labels()
+def legend_above(axes: Axes, *, columns: int, extra: Sequence[Artist] = ()) -> None:
+    """A legend between title and plot, where it covers no data; `extra` handles come last."""
+    handles = [*axes.get_legend_handles_labels()[0], *extra]
     if handles:
         axes.legend(
+            handles=handles,
             loc="lower left",
             bbox_to_anchor=(-0.01, 1.0),
             ncols=columns,
@@ -129,22 +141,31 @@ def axis_time(times: Iterable[pd.Timestamp]) -> npt.NDArray[np.float64]:
     return np.asarray(days, dtype=np.float64)
 
 
+def is_long(start: pd.Timestamp, end: pd.Timestamp) -> bool:
+    """Whether a plot spans more than a day, so that it shows days instead of hours."""
+    return end - start > _DAY_AND_A_HALF
+
+
 def local_time_axis(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, zone: str) -> None:
     """Ticks at whole local hours, or days where the plot is longer, and a label with the zone."""
     site = ZoneInfo(zone)
-    locator = AutoDateLocator(tz=site, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     left, right = axis_time([start, end])
     axes.set_xlim(left, right)
-    axes.xaxis.set_major_locator(locator)
-    local = start.tz_convert(zone)
-    if end - start <= _DAY_AND_A_HALF:
-        hours = DateFormatter("%H:%M", tz=site)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_formatter(hours)
-        axes.set_xlabel(f"Local time from {local.day} {local:%B %Y} ({zone})")
+    days, form, what = right - left, "%H:%M", "time"
+    locator: RRuleLocator | AutoDateLocator
+    if not is_long(start, end):
+        locator = AutoDateLocator(tz=site, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
+    elif days <= _HALF_DAYS_SHOWN:
+        locator = HourLocator(byhour=(0, 12), tz=site)  # type: ignore[no-untyped-call]
+        form, what = "%d %b\n%H:%M", "time"
     else:
-        days = ConciseDateFormatter(locator, tz=site, show_offset=False)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_formatter(days)
-        axes.set_xlabel(f"Local date and time from {local.day} {local:%B %Y} ({zone})")
+        every = math.ceil(days / _MOST_DAYS_NAMED)
+        locator = DayLocator(interval=every, tz=site)  # type: ignore[no-untyped-call]
+        form, what = "%d %b", "date"
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(DateFormatter(form, tz=site))  # type: ignore[no-untyped-call]
+    local = start.tz_convert(zone)
+    axes.set_xlabel(f"Local {what} from {local.day} {local:%B %Y} ({zone})")
 
 
 def png_bytes(figure: Figure) -> bytes:
