@@ -10,6 +10,7 @@ import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import matplotlib.style
@@ -28,8 +29,6 @@ from matplotlib.dates import (
     date2num,
 )
 from matplotlib.figure import Figure
-
-from trading.engine import DayResult
 
 WIDTH_IN = 7.0
 DPI = 200
@@ -83,16 +82,17 @@ _STYLE = {
     "savefig.facecolor": "white",
 }
 
+_Result = TypeVar("_Result")
 _DAY_AND_A_HALF = pd.Timedelta(hours=36)
 _HALF_DAYS_SHOWN = 4
 _MOST_DAYS_NAMED = 9
 
 
-def styled(draw: Callable[[DayResult], Figure]) -> Callable[[DayResult], Figure]:
+def styled(draw: Callable[[_Result], Figure]) -> Callable[[_Result], Figure]:
     """Draw under this module's settings, whatever the user's own are."""
 
     @wraps(draw)
-    def drawn(result: DayResult) -> Figure:
+    def drawn(result: _Result) -> Figure:
         with matplotlib.style.context(["default", _STYLE]):
             return draw(result)
 
