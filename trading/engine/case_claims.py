@@ -1,38 +1,38 @@
-"""The two claims of the case study with their numbers, and under which assumptions they hold.
+"""The two claims of the case study with their numbers, and what has to be read beside them.
 
-Claims: trading lowers the load on the grid, and covers the buyers' requirement at lower cost.
-Beside them stands what they leave out: what sellers lack afterwards, what its replacement costs,
-how far supply reaches, and that buyers leave at T_b. Nothing here is asserted; each row of the
-truth table is a run of its own.
+The source claims that trading lowers the load on the grid and covers the buyers' requirement at
+lower cost. It leaves out what sellers lack afterwards and what that costs, how far supply reaches,
+and that buyers leave at T_b and not full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
-from trading.engine.case_fleet import BARE, MAX_VEHICLES, CaseStudyOptions, fleet_of, sessions_of
-from trading.engine.case_load import Chargers, load_over_time
-from trading.engine.scenarios import PUBLISHED_V2G_SHARE
-from trading.fleet import roles
-from trading.lot import Accounts, Efficiency, LotRun, Terms, accounts_of, simulate_lot
-from trading.market import mechanism_named
-from trading.units import cost_ueur, eur
+from trading.engine.case_fleet import CaseStudyOptions
+from trading.lot import Accounts, LotRun
+from trading.units import Int64Array, cost_ueur
 
 CLAIM_COLUMNS = ("key", "claim", "quantity", "unit", "without_p2p", "with_p2p", "change", "holds")
 LOWER_LOAD = "the load on the grid is lower"
 LOWER_COST = "the requirement is covered at lower cost"
 BESIDE = "to be read beside the claims"
 
-Refill = Literal["nobody", "at home", "in the lot"]
-PRICE_STEP_UEUR = 100_000
+Number = int | float
 
 
-# ---------------------------------------------------------------------- the claims
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    key: str
+    claim: str
+    quantity: str
+    unit: str
+    without_p2p: Number
+    with_p2p: Number
+    holds: str = ""
 
 
 def claims_of(
@@ -47,88 +47,143 @@ def claims_of(
         load: `load_over_time` of the run.
 
     Returns:
-        Energies in Wh, power in W, money in micro-euro, all whole; ratios and states of charge as
-        fractions. `holds` is "yes" or "no" for a claim and empty for what stands beside.
+        Energies in whole Wh, power in whole W, money in whole micro-euro; ratios and states of
+        charge as fractions. `holds` is "yes" or "no" for a claim, empty for what stands beside.
     """
-    rows = [*_claims(books, load), *_beside(options, run, books, load)]
-    table = pd.DataFrame(rows, columns=list(CLAIM_COLUMNS))
+    lines = [*_claims(run, books, load), *_beside(options, run, books, load)]
+    table = pd.DataFrame([asdict(line) for line in lines])
+    change = [_exact(line.with_p2p - line.without_p2p) for line in lines]
     # As objects, whole numbers stay whole beside fractions.
-    numbers = ["without_p2p", "with_p2p", "change"]
-    values = [[row[name] for name in numbers] for row in rows]
-    table[numbers] = pd.DataFrame(values, columns=numbers, dtype=object)
-    return table
+    for name, values in (
+        ("without_p2p", [line.without_p2p for line in lines]),
+        ("with_p2p", [line.with_p2p for line in lines]),
+        ("change", change),
+    ):
+        table[name] = pd.Series(values, dtype=object)
+    return table[list(CLAIM_COLUMNS)]
 
 
-def _claims(books: Accounts, load: pd.DataFrame) -> Iterator[dict[str, object]]:
-    buyers = books.vehicles[books.vehicles["role"] == "buyer"]
-    alone = _grid_only_cost(books, buyers)
-    paid = (buyers["paid_peers_ueur"] + buyers["paid_grid_ueur"]).to_numpy(np.int64)
-    needed, drawn = int(buyers["need_wh"].sum()), int(buyers["from_grid_wh"].sum())
-    peaks = [int(load[name].max()) for name in ("grid_only_w", "with_p2p_w")]
-    unmet = needed - drawn - int(buyers["from_peers_wh"].sum())
-    yield _row(
-        "grid_wh", LOWER_LOAD, "energy that buyers draw from the grid", "Wh", needed, drawn,
-        drawn < needed,
-    )  # fmt: skip
-    yield _row(
-        "peak_w", LOWER_LOAD, "highest load on the grid", "W", *peaks, peaks[1] < peaks[0]
-    )
-    yield _row(
-        "unmet_wh", LOWER_COST, "requirement that is not covered", "Wh", 0, unmet, unmet == 0
-    )
-    yield _row(
-        "buyers_cost_ueur", LOWER_COST, "cost of all buyers", "micro-euro",
-        int(alone.sum()), int(paid.sum()), int(paid.sum()) < int(alone.sum()),
-    )  # fmt: skip
+def _exact(value: Number) -> Number:
+    return value if isinstance(value, int) else round(value, 6)
+
+
+def grid_only_cost_ueur(run: LotRun) -> Int64Array:
+    """What each vehicle would pay the grid for all it needs, in the order of `run.stays.ids`."""
+    return cost_ueur(run.stays.need_wh, run.terms.lot_tariff)
+
+
+def _claims(run: LotRun, books: Accounts, load: pd.DataFrame) -> list[_Line]:
+    is_buyer = run.stays.is_buyer
+    vehicles = books.vehicles.set_index("session_id").reindex(run.stays.ids)
+    paid = (vehicles["paid_peers_ueur"] + vehicles["paid_grid_ueur"]).to_numpy(np.int64)[is_buyer]
+    alone = grid_only_cost_ueur(run)[is_buyer]
+    needed = int(run.stays.need_wh[is_buyer].sum())
+    drawn = int(run.from_grid_wh[is_buyer].sum())
+    unmet = needed - drawn - int(run.from_peers_wh[is_buyer].sum())
+    peak, peak_with = int(load["grid_only_w"].max()), int(load["with_p2p_w"].max())
+    cost, cost_with = int(alone.sum()), int(paid.sum())
     worse = int((paid > alone).sum())
-    yield _row(
-        "buyers_worse_off", LOWER_COST, "buyers who pay more than from the grid alone", "buyers",
-        0, worse, worse == 0,
-    )  # fmt: skip
+    return [
+        _claim("grid_wh", LOWER_LOAD, "energy that buyers draw from the grid", "Wh", needed, drawn),
+        _claim("peak_w", LOWER_LOAD, "highest load on the grid", "W", peak, peak_with),
+        _Line(
+            key="unmet_wh",
+            claim=LOWER_COST,
+            quantity="requirement that stays uncovered",
+            unit="Wh",
+            without_p2p=0,
+            with_p2p=unmet,
+            holds=_yes(unmet == 0),
+        ),
+        _claim("buyers_cost_ueur", LOWER_COST, "cost of all buyers", "micro-euro", cost, cost_with),
+        _Line(
+            key="buyers_worse_off",
+            claim=LOWER_COST,
+            quantity="buyers who pay more than for grid energy alone",
+            unit="buyers",
+            without_p2p=0,
+            with_p2p=worse,
+            holds=_yes(worse == 0),
+        ),
+    ]
+
+
+def _claim(key: str, claim: str, quantity: str, unit: str, before: int, after: int) -> _Line:
+    """A claim that something is lower with trading than without."""
+    return _Line(
+        key=key,
+        claim=claim,
+        quantity=quantity,
+        unit=unit,
+        without_p2p=before,
+        with_p2p=after,
+        holds=_yes(after < before),
+    )
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"
 
 
 def _beside(
     options: CaseStudyOptions, run: LotRun, books: Accounts, load: pd.DataFrame
-) -> Iterator[dict[str, object]]:
+) -> list[_Line]:
     stays, vehicles = run.stays, books.vehicles
-    buyers, sellers = (vehicles[vehicles["role"] == role] for role in ("buyer", "seller"))
+    buyers = vehicles[vehicles["role"] == "buyer"]
     demand, supply = int(stays.bid_cap_wh.sum()), int(stays.ask_cap_wh.sum())
-    traded, grid = books.energy.buyers_wh, books.energy.grid_wh
-    earned = int(sellers["earned_ueur"].sum())
-    replaced = int(sellers["replacement_cost_ueur"].sum())
-    wear = int(cost_ueur(sellers["to_peers_wh"].to_numpy(np.int64), options.wear).sum())
-    soc = float(buyers["soc_departure"].mean()) if len(buyers) else 0.0
-    gap = int((buyers["battery_capacity_wh"] * (1 - buyers["soc_departure"])).sum().round())
+    leave_with = round(float(buyers["soc_departure"].mean()), 6) if len(buyers) else 0.0
+    lack = buyers["battery_capacity_wh"] * (1 - buyers["soc_departure"])
+    to_full = int(lack.round().sum())
+    earned = int(vehicles["earned_ueur"].sum())
+    after_replacement = earned - books.replacement_ueur
+    wear = int(cost_ueur(run.to_peers_wh, options.wear).sum())
+    step = options.chargers.step_s
     minutes = [
-        int((load[columns].sum(axis=1) > 0).sum()) * options.chargers.step_s // 60
-        for columns in (["grid_only_w"], ["with_p2p_w", "p2p_w"])
+        int((load[names] > 0).any(axis=1).sum()) * step // 60
+        for names in (["grid_only_w"], ["with_p2p_w", "p2p_w"])
     ]
-    ratio = round(supply / demand, 6) if demand else 0.0
-    yield _row("required_wh", BESIDE, "required by buyers, Equation (2)", "Wh", demand, demand)
-    yield _row("available_wh", BESIDE, "available from sellers, Equation (3)", "Wh", 0, supply)
-    yield _row("supply_to_demand", BESIDE, "supply over demand", "ratio", 0, ratio)
-    yield _row("traded_wh", BESIDE, "traded among peers, Equation (4)", "Wh", 0, traded)
-    yield _row(
-        "buyers_soc", BESIDE, "mean state of charge with which buyers leave", "fraction", soc, soc
-    )
-    yield _row("to_full_wh", BESIDE, "what buyers then lack to a full battery", "Wh", gap, gap)
-    yield _row("charging_min", BESIDE, "time until the last buyer is done", "min", *minutes)
-    yield _row(
-        "missing_wh", BESIDE, "missing from sellers' batteries afterwards", "Wh",
-        books.missing_grid_only_wh, books.missing_wh,
-    )  # fmt: skip
-    yield _row(
-        "grid_with_refill_wh", BESIDE, "grid energy once sellers have refilled", "Wh",
-        int(run.grid_only_wh.sum()), grid + books.missing_wh,
-    )  # fmt: skip
-    yield _row("earned_ueur", BESIDE, "sellers' income", "micro-euro", 0, earned)
-    yield _row("replacement_ueur", BESIDE, "replacement at home", "micro-euro", 0, replaced)
-    yield _row("sellers_net_ueur", BESIDE, "sellers' income after it", "micro-euro", 0,
-               earned - replaced)  # fmt: skip
-    yield _row("sellers_net_of_wear_ueur", BESIDE, "and after wear of their batteries",
-               "micro-euro", 0, earned - replaced - wear)  # fmt: skip
+    grid = int(run.grid_only_wh.sum())
+    lines: list[tuple[str, str, str, Number, Number]] = [
+        ("required_wh", "required by buyers, Equation (2)", "Wh", demand, demand),
+        ("available_wh", "available from sellers, Equation (3)", "Wh", 0, supply),
+        ("supply_to_demand", "supply over demand", "ratio", 0, supply_to_demand(run)),
+        ("traded_wh", "traded among peers, Equation (4)", "Wh", 0, books.energy.buyers_wh),
+        ("buyers_soc", "mean SoC with which buyers leave", "fraction", leave_with, leave_with),
+        ("to_full_wh", "what buyers then lack to a full battery", "Wh", to_full, to_full),
+        ("charging_min", "time until the last buyer is done", "min", minutes[0], minutes[1]),
+        ("missing_wh", "missing from sellers' batteries afterwards", "Wh", 0, books.missing_wh),
+        (
+            "grid_with_refill_wh",
+            "grid energy here and at home once sellers have refilled",
+            "Wh",
+            grid,
+            books.energy.grid_wh + books.missing_wh,
+        ),
+        ("earned_ueur", "sellers' income", "micro-euro", 0, earned),
+        (
+            "replacement_ueur",
+            "what the sellers' missing energy costs at home",
+            "micro-euro",
+            0,
+            books.replacement_ueur,
+        ),
+        ("sellers_gain_ueur", "sellers' gain after replacement", "micro-euro", 0,
+         after_replacement),
+        ("sellers_gain_after_wear_ueur", "sellers' gain after replacement and wear", "micro-euro",
+         0, after_replacement - wear),
+    ]  # fmt: skip
+    return [
+        _Line(key=key, claim=BESIDE, quantity=words, unit=unit, without_p2p=a, with_p2p=b)
+        for key, words, unit, a, b in lines
+    ]
 
 
-def _grid_only_cost(books: Accounts, buyers: pd.DataFrame) -> np.ndarray:
-    tariff = books.grid_tariff
-    return cost_ueur(buyers["need_wh"].to_numpy(np.int64), tariff)
+def rounding_ueur(run: LotRun) -> int:
+    """The most that buyers can gain by rounding alone: each trade's cost is rounded down."""
+    return len(run.trades)
+
+
+def supply_to_demand(run: LotRun) -> float:
+    """What sellers offer over what buyers ask for; 0 where nobody asks."""
+    demand, supply = int(run.stays.bid_cap_wh.sum()), int(run.stays.ask_cap_wh.sum())
+    return round(supply / demand, 6) if demand else 0.0

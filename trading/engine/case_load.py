@@ -87,7 +87,7 @@ class _Flows:
 
     def until_done(self) -> list[tuple[int, int, int]]:
         """Wh of each step: from the grid without trading, from it with trading, from peers."""
-        steps = []
+        steps: list[tuple[int, int, int]] = []
         while self.alone_wh.any() or self.rest_wh.any() or self.promised_wh.any():
             steps.append(self._step(len(steps)))
         while self.refill_wh.any():
@@ -96,8 +96,10 @@ class _Flows:
 
     def _step(self, number: int) -> tuple[int, int, int]:
         n, step = len(self.alone_wh), self.chargers.step_s
-        edges = np.array([number * step, (number + 1) * step])
-        most = int(movable_wh(np.int64(self.chargers.power_w), edges[:1], edges[1:])[0])
+        power, since, until = np.array(
+            [[self.chargers.power_w], [number * step], [(number + 1) * step]], dtype=np.int64
+        )
+        most = int(movable_wh(power, since, until)[0])
         free = np.full(n, most)
         alone = np.minimum(self.alone_wh, most)
         self.alone_wh -= alone

@@ -1,125 +1,64 @@
 """The source's case study: a made-up fleet, the bare equations, and a consortium that confirms.
 
-FLOW D5.5 section 2.2.4 gives capacities and ranges of state of charge, and claims that trading
-lowers the load on the grid and covers the buyers' requirement at lower cost. Roles, energies,
-trades and costs here are Equations (1) to (5) without losses, power or time. So that lot, operators
-and ledger serve unchanged, the fleet stands for one market interval at chargers that move
-everything in it, with efficiencies of 1.
+Roles, energies, trades and costs are Equations (1) to (5) of FLOW D5.5 section 2.2.4 as they were
+reconstructed, without losses, power or time. So that lot, operators and ledger serve unchanged, the
+fleet stands for one market interval at chargers that move everything in it, without losses.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
-from trading.chain import open_network
-from trading.engine.case_claims import claims_of, truth_table
-from trading.engine.case_load import Chargers, load_over_time
+from trading.chain import Consortium, Network, open_network
+from trading.engine.case_claims import claims_of
+from trading.engine.case_fleet import (
+    BUYERS_SOC,
+    CAPACITIES_KWH,
+    SELLERS_SOC,
+    CaseStudyOptions,
+    fleet_of,
+    sessions_of,
+)
+from trading.engine.case_load import load_over_time
+from trading.engine.case_truth import truth_table
 from trading.engine.day import (
     GENESIS_MARGIN_S,
     SECONDS_PER_ENROLMENT,
-    Consensus,
     Progress,
     package_version,
 )
 from trading.engine.desk import SettlementDesk
 from trading.engine.enrolment import LOT, Cast, Enrolment, found, pay_out
-from trading.engine.result import FINAL_STATUSES
-from trading.errors import OptionError
-from trading.fleet import DEFAULT_THRESHOLDS, Thresholds, roles
-from trading.lot import Accounts, Efficiency, LotRules, LotRun, Stays, Terms, accounts_of
-from trading.lot import simulate_lot as simulate
-from trading.market import DEFAULT_MECHANISM, mechanism_named
+from trading.engine.result import FINAL_STATUSES, OPERATOR_COLUMNS
+from trading.fleet import roles
+from trading.lot import Accounts, LotRun, Stays, accounts_of, simulate_lot
+from trading.market import mechanism_named
 from trading.operators import OperatorNode
 from trading.tables import UTC_TIME
-from trading.units import MAX_U32, hash_units
 
-CAPACITIES_KWH = (40.0, 60.0, 80.0, 100.0)
-BUYERS_SOC = (0.30, 0.60)
-SELLERS_SOC = (0.80, 0.95)
-SOC_STEP = 1_000
-"""Assumption: state of charge is known to a tenth of a percent, so every energy is a whole Wh."""
+TRANSACTION_COLUMNS = (
+    "batch_id",
+    "buyer_id",
+    "trades",
+    "energy_wh",
+    "cost_ueur",
+    "pending_block",
+    "pending_at",
+    "confirmations",
+    "confirmed_block",
+    "confirmed_at",
+    "settled_block",
+    "settled_at",
+    "status",
+)
+"""One row a buyer's transaction; blocks are 0 and times empty for what did not happen."""
 
-MAX_VEHICLES = 999
-MIN_PRICE = 1_000
-"""Below it 1 Wh costs nothing, and the ledger takes no trade without a cost."""
-
-INTERVAL_S = 3_600
-BARE = Efficiency(charge_ppm=1_000_000, discharge_ppm=1_000_000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseStudyOptions:
-    """What decides the case study; the source gives none of these but the ranges of the draws.
-
-    Attributes:
-        buyers, sellers: how many vehicles are drawn from the buyers' and the sellers' range.
-        seed: of the draws.
-        price: P of Equation (5), ueur per kWh, what the buyer pays and the seller gets.
-        grid_tariff: what the grid costs in the lot, ueur per kWh.
-        replacement: what a seller pays at home for what it sold, ueur per kWh.
-        wear: what a seller's battery loses by a kWh sold, ueur; counted in the truth table only.
-        mechanism: matches bids and asks.
-        thresholds: T_b and T_s of Equation (1).
-        consensus: operators, quorum and network.
-        chargers: power, step and order of the load over time.
-        start: when the vehicles plug in, a whole hour in UTC.
-
-    Raises:
-        OptionError: a value is outside what is said here.
-    """
-
-    buyers: int = 20
-    sellers: int = 20
-    seed: int = 0
-    price: int = 400_000
-    grid_tariff: int = 500_000
-    replacement: int = 250_000
-    wear: int = 50_000
-    mechanism: str = DEFAULT_MECHANISM
-    thresholds: Thresholds = DEFAULT_THRESHOLDS
-    consensus: Consensus = field(default_factory=Consensus)
-    chargers: Chargers = field(default_factory=Chargers)
-    start: pd.Timestamp = field(default_factory=lambda: pd.Timestamp("2024-06-03T08:00Z"))
-
-    def __post_init__(self) -> None:
-        for name in ("buyers", "sellers"):
-            if not 1 <= getattr(self, name) <= MAX_VEHICLES:
-                raise OptionError(name, getattr(self, name), f"1 to {MAX_VEHICLES} vehicles")
-        if not MIN_PRICE <= self.price <= MAX_U32 // 2:
-            raise OptionError("price", self.price / 1e6, "a price of 0.001 EUR/kWh or more")
-        if not 0 <= self.grid_tariff <= MAX_U32 // 2:
-            raise OptionError("grid_tariff", self.grid_tariff / 1e6, "a price in EUR/kWh")
-        if self.start.tzinfo is None or self.start.timestamp() % INTERVAL_S:
-            raise OptionError("start", self.start, "a whole hour, with its zone")
-        if self.chargers.power_w < 1_000 or self.chargers.step_s < 1:
-            raise OptionError("chargers", self.chargers, "1 kW and 1 s or more")
-        mechanism_named(self.mechanism, option="priority")
-
-    def rules(self) -> LotRules:
-        """The lot that applies the bare equations: one interval, no losses, no power limits."""
-        return LotRules(
-            interval_s=INTERVAL_S,
-            gate_lead_s=0,
-            thresholds=self.thresholds,
-            smallest_trade_wh=1,
-            efficiency=BARE,
-            seed=self.seed,
-        )
-
-    def terms(self) -> Terms:
-        """What things cost: one price for both parties, and nobody keeps anyone from trading."""
-        return Terms(
-            lot_tariff=self.grid_tariff,
-            replacement=self.replacement,
-            wear=0,
-            lot_fee=0,
-            price=self.price,
-            limits=False,
-        )
+LEAD_MARGIN_S = 600
+MAX_LEAD_S = 80_000
+"""The contract lets a batch wait a day for its votes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -161,31 +100,273 @@ class CaseStudyResult:
     assumptions: tuple[str, ...]
 
 
-def fleet_of(*, buyers: int, sellers: int, seed: int) -> pd.DataFrame:
-    """The fleet of the case study: `buyers` vehicles of 30 to 60 %, `sellers` of 80 to 95 %.
+def run_case_study(
+    options: CaseStudyOptions | None = None, *, progress: Progress | None = None
+) -> CaseStudyResult:
+    """Run the case study from the draws to the settled trades and the claims.
 
-    Capacity and state of charge are draws by (seed, vehicle) alone: more vehicles change nothing of
-    those that are there already.
+    Args:
+        options: what the source leaves open; the defaults are our assumptions.
+        progress: told how far each phase is.
+
+    Raises:
+        LedgerError: the network cannot be reached or started, or the contract refused a batch.
+    """
+    options = options or CaseStudyOptions()
+    tell = progress or _silent
+    rules, terms = options.rules(), options.terms()
+    fleet = _fleet(options)
+    sessions = sessions_of(fleet, options)
+    # The bare equations know no time: vehicles are there from the interval's start, and draw
+    # nothing before it. Their orders reach the consortium ahead, so that votes end in time.
+    booked = Stays(sessions, replace(rules, gate_lead_s=_lead_s(options)))
+    cast = Cast.demonstration(options.seed, operators=options.consensus.operators, stays=booked)
+    with open_network(options.consensus.network, genesis_time=_genesis_s(options, cast)) as network:
+        enrolment = found(
+            network,
+            cast,
+            stays=booked,
+            terms=terms,
+            price=terms.peer_price(rules.guarantee, rules.efficiency),
+            quorum=options.consensus.quorum,
+            progress=partial(tell, "enrolling drivers"),
+        )
+        nodes = _operators(options, cast, enrolment)
+        desk = SettlementDesk(
+            consortium=enrolment.consortium,
+            engine=cast.engine,
+            accounts=enrolment.accounts(),
+            operators=nodes,
+            stays=booked,
+            terms=terms,
+            lot=LOT,
+            fault=options.consensus.engine_fault,
+        )
+        tell("trading on chain", 0, 1)
+        run = simulate_lot(
+            sessions,
+            rules=rules,
+            terms=terms,
+            mechanism=mechanism_named(options.mechanism, option="priority"),
+            agree=desk.agree_by_buyer,
+        )
+        desk.close()
+        tell("trading on chain", 1, 1)
+        wallets = pay_out(enrolment)
+        trades, chain = desk.trades(), enrolment.consortium.record()
+        operators = _operator_table(nodes, enrolment.consortium)
+        gas_used = desk.gas_used + sum(node.gas_used for node in nodes)
+        ledger = _ledger_summary(enrolment.consortium, network, trades, gas_used)
+    tell("comparing assumptions", 0, 1)
+    books, load = accounts_of(run), load_over_time(run, options.chargers)
+    claims, truths = claims_of(options, run, books, load), truth_table(options)
+    tell("comparing assumptions", 1, 1)
+    return CaseStudyResult(
+        options=options,
+        fleet=fleet,
+        roles=_roles(fleet, options),
+        run=run,
+        accounts=books,
+        trades=trades,
+        transactions=transactions_of(trades, chain),
+        chain=chain,
+        operators=operators,
+        wallets=wallets,
+        load=load,
+        claims=claims,
+        truth_table=truths,
+        summary=_summary(options, run, claims, ledger),
+        assumptions=assumptions(options),
+    )
+
+
+def transactions_of(trades: pd.DataFrame, chain: pd.DataFrame) -> pd.DataFrame:
+    """Each buyer's batch as the chain tells it: when it was pending, confirmed and settled.
+
+    Args:
+        trades: `TRADE_COLUMNS`; a batch holds the trades of one buyer.
+        chain: events of the contract.
 
     Returns:
-        FLEET table in order of id: `B001` and so on for those drawn as buyers, `S001` for sellers.
-
-    >>> print(fleet_of(buyers=1, sellers=1, seed=0).to_string(index=False))
-    vehicle_id  battery_capacity_kwh   soc
-          B001                  60.0 0.311
-          S001                 100.0 0.890
+        Columns `TRANSACTION_COLUMNS`, in the order in which batches were submitted.
     """
-    ids = [f"B{n + 1:03d}" for n in range(buyers)] + [f"S{n + 1:03d}" for n in range(sellers)]
-    low, high = (
-        np.repeat([of_buyers, of_sellers], [buyers, sellers])
-        for of_buyers, of_sellers in zip(BUYERS_SOC, SELLERS_SOC, strict=True)
+    table = (
+        trades.groupby("batch_id", sort=False)
+        .agg(
+            buyer_id=("buyer_id", "first"),
+            trades=("trade_id", "size"),
+            energy_wh=("energy_wh", "sum"),
+            cost_ueur=("cost_ueur", "sum"),
+            status=("status", "first"),
+        )
+        .reset_index()
     )
-    size = hash_units(seed, "case study capacity", ids) * len(CAPACITIES_KWH)
-    soc = low + (high - low) * hash_units(seed, "case study soc", ids)
-    return pd.DataFrame(
+    votes = chain.loc[chain["event"] == "BatchConfirmedBy", "batch_id"].value_counts()
+    table["confirmations"] = table["batch_id"].map(votes).fillna(0).astype("int64")
+    for name, event in (
+        ("pending", "BatchSubmitted"),
+        ("confirmed", "BatchConfirmed"),
+        ("settled", "BatchSettled"),
+    ):
+        happened = chain[chain["event"] == event].set_index("batch_id")
+        block = table["batch_id"].map(happened["block"])
+        table[f"{name}_block"] = block.fillna(0).astype("int64")
+        table[f"{name}_at"] = table["batch_id"].map(happened["time"]).astype(UTC_TIME)
+    return table[list(TRANSACTION_COLUMNS)]
+
+
+def _fleet(options: CaseStudyOptions) -> pd.DataFrame:
+    return fleet_of(buyers=options.buyers, sellers=options.sellers, seed=options.seed)
+
+
+def _roles(fleet: pd.DataFrame, options: CaseStudyOptions) -> pd.DataFrame:
+    return roles(
+        fleet,
+        buyer_threshold=options.thresholds.buyer,
+        seller_threshold=options.thresholds.seller,
+        strict=options.thresholds.strict,
+    )
+
+
+def _lead_s(options: CaseStudyOptions) -> int:
+    """How long before the interval buyers submit: a second for each transaction, twice."""
+    transactions = options.buyers * (options.consensus.operators + 1)
+    return min(LEAD_MARGIN_S + 2 * transactions, MAX_LEAD_S)
+
+
+def _genesis_s(options: CaseStudyOptions, cast: Cast) -> int:
+    enrolment_s = SECONDS_PER_ENROLMENT * len(cast.everyone())
+    before_s = _lead_s(options) + enrolment_s + GENESIS_MARGIN_S
+    return int(options.start.timestamp()) - before_s
+
+
+def _operators(options: CaseStudyOptions, cast: Cast, enrolment: Enrolment) -> list[OperatorNode]:
+    """Operators that share no table: each has its own copy of the fleet."""
+    nodes = []
+    for number, key in enumerate(cast.operators):
+        conduct = options.consensus.conduct_of(number)
+        own = sessions_of(_fleet(options), options)
+        if conduct == "wrong":
+            own = own.assign(soc_arrival=1.0 - own["soc_arrival"])
+        nodes.append(
+            OperatorNode(
+                key=key,
+                consortium=enrolment.consortium,
+                sessions=own,
+                rules=options.rules(),
+                terms=options.terms(),
+                lot=LOT,
+                conduct=conduct,
+            )
+        )
+    return nodes
+
+
+def _operator_table(nodes: list[OperatorNode], consortium: Consortium) -> pd.DataFrame:
+    rows = [
         {
-            "vehicle_id": pd.Series(ids, dtype="str"),
-            "battery_capacity_kwh": np.array(CAPACITIES_KWH)[size.astype(np.int64)],
-            "soc": np.rint(soc * SOC_STEP) / SOC_STEP,
+            "operator": node.key.name,
+            "address": node.key.address,
+            "seat": consortium.seat_of(node.key.address),
+            "conduct": node.conduct,
+            **{vote: node.tally()[vote] for vote in ("confirmed", "rejected", "unvoted")},
         }
+        for node in nodes
+    ]
+    return pd.DataFrame(rows, columns=list(OPERATOR_COLUMNS))
+
+
+def _ledger_summary(
+    consortium: Consortium, network: Network, trades: pd.DataFrame, gas_used: int
+) -> dict[str, int | str | float]:
+    counts = trades["status"].value_counts()
+    statuses = ("pending", "confirmed", *FINAL_STATUSES)
+    return {
+        "trades": len(trades),
+        **{status: int(counts.get(status, 0)) for status in statuses},
+        "gas_used": gas_used,
+        "gas_per_trade": round(gas_used / len(trades)) if len(trades) else 0,
+        "network": network.name,
+        "chain_id": network.chain_id,
+        "contract_address": consortium.address,
+    }
+
+
+def _summary(
+    options: CaseStudyOptions,
+    run: LotRun,
+    claims: pd.DataFrame,
+    ledger: dict[str, int | str | float],
+) -> dict[str, int | str | float]:
+    by_key = claims.set_index("key")
+    without, with_p2p = by_key["without_p2p"], by_key["with_p2p"]
+    beside = (
+        "required_wh",
+        "available_wh",
+        "supply_to_demand",
+        "missing_wh",
+        "grid_with_refill_wh",
+        "earned_ueur",
+        "replacement_ueur",
+        "sellers_gain_ueur",
     )
+    return {
+        "buyers": int(run.stays.is_buyer.sum()),
+        "sellers": int(run.stays.is_seller.sum()),
+        "energy_traded_wh": with_p2p["traded_wh"],
+        "grid_only_wh": without["grid_wh"],
+        "with_p2p_wh": with_p2p["grid_wh"],
+        "peak_grid_only_w": without["peak_w"],
+        "peak_with_p2p_w": with_p2p["peak_w"],
+        "buyers_cost_grid_only_ueur": without["buyers_cost_ueur"],
+        "buyers_cost_with_p2p_ueur": with_p2p["buyers_cost_ueur"],
+        **{key: with_p2p[key] for key in beside},
+        **ledger,
+        "price_ueur_per_kwh": options.price,
+        "grid_tariff_ueur_per_kwh": options.grid_tariff,
+        "mechanism": options.mechanism,
+        "operators": options.consensus.operators,
+        "quorum": options.consensus.quorum,
+        "seed": options.seed,
+        "version": package_version(),
+    }
+
+
+def assumptions(options: CaseStudyOptions) -> tuple[str, ...]:
+    """Every figure of ours that the source does not give, as sentences for the report."""
+
+    def per_kwh(ueur: int) -> str:
+        return f"{ueur / 1e6:g} EUR/kWh"
+
+    capacities = ", ".join(f"{capacity:g}" for capacity in CAPACITIES_KWH)
+    chargers, limits = options.chargers, options.thresholds
+    return (
+        "The form of Equations (1) to (5) is a reconstruction: the source prints them as images, "
+        "and only its list of symbols survives.",
+        f"Number of vehicles: {options.buyers} drawn from the buyers' range and {options.sellers} "
+        "from the sellers'. The source gives none.",
+        f"Draws: each capacity of {capacities} kWh is as likely as the others; state of charge is "
+        f"uniform from {BUYERS_SOC[0]:.0%} to {BUYERS_SOC[1]:.0%} and from {SELLERS_SOC[0]:.0%} to "
+        f"{SELLERS_SOC[1]:.0%}, to a tenth of a percent, seed {options.seed}. The source gives "
+        "values and ranges, no distribution.",
+        f"Thresholds T_b = {limits.buyer:g} and T_s = {limits.seller:g}, the inner edges of those "
+        "ranges.",
+        f"Price P = {per_kwh(options.price)}, the same for buyer and seller.",
+        f"Grid tariff {per_kwh(options.grid_tariff)}, the same at all times.",
+        f"Sellers replace what they sold at home at {per_kwh(options.replacement)}; wear of "
+        f"{per_kwh(options.wear)} is counted only where a row says so.",
+        f"Equation (4) is walked by the mechanism `{options.mechanism}`; the source states no "
+        "order.",
+        f"Chargers of {chargers.power_w / 1e3:g} kW in both directions, load in steps of "
+        f"{chargers.step_s / 60:g} min; all plug in at {options.start:%H:%M} UTC on "
+        f"{options.start:%Y-%m-%d} and charge at once, {chargers.order}. They shape the load over "
+        "time and its peak, and nothing else.",
+        "On chain the trades belong to one interval of an hour from that time, and are submitted "
+        "and confirmed before it. The bare equations have no time.",
+        f"{options.consensus.operators} operators, of which {options.consensus.quorum} have to "
+        "confirm; each buyer's trades are one transaction.",
+    )
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    return None
