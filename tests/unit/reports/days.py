@@ -23,6 +23,27 @@ def sample_sessions(**dates: str) -> Sessions:
     return load_sessions(sample_path(), format="acn", **(dates or {"date": "2019-10-29"}))
 
 
+def one_stay(*, minutes: int = 8, need_wh: int = 800, soc: float = 0.5) -> Sessions:
+    """A lot of one stay, shorter than an interval unless told otherwise."""
+    start = pd.Timestamp("2024-02-29T11:02:00Z").as_unit("us")
+    frame = pd.DataFrame(
+        {
+            "session_id": ["only"],
+            "arrival": [start],
+            "departure": [start + pd.Timedelta(minutes=minutes)],
+            "estimated_departure": pd.Series([pd.NaT], dtype="datetime64[us, UTC]"),
+            "battery_capacity_wh": [40_000],
+            "soc_arrival": [soc],
+            "soc_source": ["charger"],
+            "need_wh": [need_wh],
+            "charge_power_w": [6_656],
+            "discharge_power_w": [6_656],
+            "reserve_soc": [0.2],
+        }
+    )
+    return Sessions(frame=frame, zone="UTC", notes=("Made up.",))
+
+
 def settle_all(_number: int) -> str:
     return "settled"
 
@@ -97,6 +118,8 @@ def _trades(submitted: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _batches(trades: pd.DataFrame) -> pd.DataFrame:
+    if trades.empty:
+        return pd.DataFrame()
     one = trades.groupby("batch_id", sort=False)
     batches = one.agg(
         interval_start=("interval_start", "first"),
@@ -116,6 +139,8 @@ def _batches(trades: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chain(batches: pd.DataFrame) -> pd.DataFrame:
+    if batches.empty:
+        return pd.DataFrame(columns=list(CHAIN_COLUMNS))
     rows = [
         (n + 1, batch.pending_at, f"0x{n:064x}", event, batch.batch_id, "", "")
         for n, batch in enumerate(batches.itertuples())
@@ -124,9 +149,14 @@ def _chain(batches: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CHAIN_COLUMNS))
 
 
+def _rejected(batches: pd.DataFrame) -> list[str]:
+    if batches.empty:
+        return []
+    return list(batches.loc[batches["status"] == "rejected", "batch_id"])
+
+
 def _operators(batches: pd.DataFrame) -> pd.DataFrame:
-    n = len(batches)
-    rejected = int((batches["status"] == "rejected").sum())
+    n, rejected = len(batches), len(_rejected(batches))
     return pd.DataFrame(
         [
             (name, f"0x{k + 1:040x}", k, "honest", n - rejected, rejected, 0)
@@ -139,7 +169,7 @@ def _operators(batches: pd.DataFrame) -> pd.DataFrame:
 def _rejections(batches: pd.DataFrame) -> pd.DataFrame:
     rows = [
         (batch_id, name, "trade 0: energy above what the charger can move")
-        for batch_id in batches.loc[batches["status"] == "rejected", "batch_id"]
+        for batch_id in _rejected(batches)
         for name in OPERATORS[:2]
     ]
     return pd.DataFrame(rows, columns=["batch_id", "operator", "reason"])
