@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import cast
+from urllib.parse import urlsplit
 
 from trading.chain.networks.base import Network, Opening
 from trading.errors import OptionError, WrongLedgerError
@@ -80,7 +81,14 @@ def _opener(setting: str) -> Opener:
 
 
 def _is_address(setting: str) -> bool:
-    return setting.startswith(("http://", "https://", "ipc:")) or setting.endswith(".ipc")
+    if not setting.startswith(("http://", "https://")):
+        return setting.startswith("ipc:") or setting.endswith(".ipc")
+    try:
+        parts = urlsplit(setting)
+        # Reading the port is what checks it.
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _expected(setting: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar
 
 import requests
@@ -42,14 +45,18 @@ class RemoteNetwork(JsonRpcNetwork):
         self._funding = threading.Lock()
 
     def gas_price(self) -> int:
-        """0 where the network's base fee and its node ask for nothing, else what it asks.
+        """0 where the network has no base fee, as on free-gas networks, else what its node asks.
 
         Asked anew each time, as a base fee moves; twice the base fee leaves room for it to rise.
+        What a node recommends says nothing about what it takes: geth and anvil recommend a tip of
+        1 gwei where 0 is enough. `PEERCHARGE_GAS_PRICE_WEI` overrules.
         """
         if self._fixed_gas_price is not None:
             return self._fixed_gas_price
         with reaching(self.name):
             base_fee = int(self.w3.eth.get_block("latest").get("baseFeePerGas", 0))
+            if base_fee == 0:
+                return 0
             asked = int(self.w3.eth.gas_price)
         return max(asked, 2 * base_fee)
 
@@ -124,20 +131,33 @@ def _provider(setting: str, timeout_s: float) -> Iterator[JSONBaseProvider]:
                 exception_retry_configuration=retries,
             )
         return
-    provider = IPCProvider(
-        setting.removeprefix("ipc:").removeprefix("//"), timeout=max(1, round(timeout_s))
-    )
+    path = setting.removeprefix("ipc:").removeprefix("//")
+    _check_socket(path)
+    provider = IPCProvider(path, timeout=max(1, round(timeout_s)))
     try:
         yield provider
     finally:
         _close(provider)
 
 
+def _check_socket(path: str) -> None:
+    # web3 leaves its socket open when it cannot connect, which a long-lived process would feel.
+    if sys.platform == "win32":
+        return
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(str(Path(path).expanduser()))
+    except OSError as error:
+        raise LedgerUnreachableError(
+            f"ipc:{path} cannot be reached; check the path and that the node is running."
+        ) from error
+
+
 def _close(provider: IPCProvider) -> None:
     # web3 7 and 8 keep the socket open for good and have no method that closes it.
-    socket = getattr(provider._socket, "sock", None)
-    if socket is not None:
-        socket.close()
+    opened = getattr(provider._socket, "sock", None)
+    if opened is not None:
+        opened.close()
 
 
 def _chain_id(provider: JSONBaseProvider, name: str) -> int:
