@@ -1,0 +1,64 @@
+"""README and the tutorial are followed: their Python runs, their commands end with 0."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tools import ROOT, find_tool
+
+PAGES = ("README.md", "docs/tutorial.md")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_in_the_docs_runs(page):
+    found = blocks(page, "python")
+    assert found
+    for code in found:
+        exec(compile(code, page, "exec"), {"__name__": "__main__"})
+
+
+def commands() -> list[str]:
+    """Each shell block of the tutorial, its demonstration of `make` left to CI itself."""
+    return [block for block in blocks("docs/tutorial.md", "") if "make" not in block]
+
+
+@pytest.mark.parametrize("script", commands(), ids=lambda text: shlex.quote(text[:50]))
+def test_commands_in_the_tutorial_run(script, tmp_path):
+    if "anvil" in script and find_tool("anvil") is None:
+        pytest.skip("anvil is missing: run `npm ci` in contracts/")
+    (tmp_path / "trading").symlink_to(ROOT / "trading")
+    environment = os.environ | {
+        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "ANVIL": str(find_tool("anvil") or ""),
+    }
+    launcher = tmp_path / "bin" / "peercharge"
+    launcher.parent.mkdir()
+    launcher.write_text(
+        f"#!{sys.executable}\nfrom trading.cli import main\nmain()\n", encoding="utf-8"
+    )
+    launcher.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-e", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    written = list(Path(tmp_path).glob("runs/*/*.csv")) + list(tmp_path.glob("*/*.csv"))
+    assert written
