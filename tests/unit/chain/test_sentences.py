@@ -68,9 +68,9 @@ def test_document_of_errors_has_an_entry_for_each() -> None:
     assert sorted(headings) == sorted([*SENTENCES, *ledger_errors])
     for heading, entry in zip(headings, entries, strict=True):
         if heading in SENTENCES:
-            assert f"`{SENTENCES[heading][0].__name__}`" in entry, heading
-        assert re.search(r"^Why: .+", entry, re.MULTILINE), heading
-        assert re.search(r"^To do: .+", entry, re.MULTILINE), heading
+            assert f"Raised as `{SENTENCES[heading][0].__name__}`." in entry, heading
+        assert re.search(r"^- Why: .+", entry, re.MULTILINE), heading
+        assert re.search(r"^- To do: .+", entry, re.MULTILINE), heading
 
 
 def _is_own_error(kind: Any) -> bool:
