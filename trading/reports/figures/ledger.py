@@ -50,6 +50,7 @@ def batches_figure(result: DayResult) -> Figure:
     if batches.empty:
         say_instead(trades, "No batch was submitted")
         say_instead(wait, "No batch was submitted")
+        wait.set_yticks([])
     else:
         width_s = result.run.stays.rules.interval_s * (1.0 if is_long(start, end) else 0.9)
         _draw_trades(trades, batches, width_s)

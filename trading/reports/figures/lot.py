@@ -155,7 +155,7 @@ def soc_figure(result: DayResult) -> Figure:
         markeredgecolor=MISSING,
         markeredgewidth=1.2,
         zorder=5,
-        label="leaves with less than it needs",
+        label="leaves with less than it needs" if len(short) else "_nobody",
     )
     axes.plot([], [], "o", color=MUTED, markerfacecolor="white", label="on arrival")
     axes.plot([], [], "o", color=MUTED, label="at departure")

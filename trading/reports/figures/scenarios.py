@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -45,7 +46,7 @@ def energy_figure(result: DayResult) -> Figure:
         np.array([getattr(row, name) for row in scenarios], dtype=np.float64) / 1_000
         for name in ("grid_wh", "peers_wh", "missing_wh")
     )
-    widest, short = max(1.0, float((grid + peers).max())), max(1.0, float(missing.max()))
+    widest, short = float((grid + peers).max()) or 1.0, float(missing.max())
     # Both panels have the same scale, so that a missing kWh is as long as a delivered one.
     left, right = figure.subplots(
         1, 2, sharey=True, width_ratios=[widest * 1.2, max(short * 1.6, widest * 0.35)]
@@ -104,6 +105,7 @@ def cost_figure(result: DayResult) -> Figure:
         ("replacement of missing energy", "white", "////"),
     )
     at = np.zeros(len(scenarios))
+    looks_in_legend: list[Artist] = []
     for k, (label, colour, hatch) in enumerate(looks):
         some = parts[:, k] != 0
         costs.barh(
@@ -115,17 +117,19 @@ def cost_figure(result: DayResult) -> Figure:
             edgecolor=MISSING if hatch else colour,
             linewidth=0.8 if hatch else 0,
             hatch=hatch,
-            label=label,
         )
+        look = Rectangle((0, 0), 0, 0, fc=colour, ec=MISSING if hatch else colour, hatch=hatch)
+        look.set_label(label)
+        looks_in_legend.append(look)
         at = at + parts[:, k]
     for n, row in enumerate(scenarios):
         _after(costs, at[n], y[n], money(row.drivers_cost_ueur), INK)
-    costs.set_xlim(min(0.0, float(at.min())), max(1e-6, float(at.max())) * 1.14)
+    costs.set_xlim(min(0.0, float(at.min())), (float(at.max()) or 1.0) * 1.14)
     costs.set_xlabel("Net cost of all drivers (EUR)")
     costs.grid(axis="y", visible=False)
     costs.grid(axis="x", visible=True)
     _label_rows(costs, scenarios, y)
-    legend_above(costs, columns=2)
+    legend_above(costs, columns=2, extra=looks_in_legend)
     _draw_prices(prices, result)
     return figure
 
@@ -135,6 +139,7 @@ def _draw_prices(axes: Axes, result: DayResult) -> None:
     terms, rules = result.run.terms, result.run.stays.rules
     ceiling = terms.ceiling()
     shown = [ceiling]
+    said: list[tuple[str, float, int, str]] = []
     for n, guarantee in enumerate(GUARANTEES):
         floor = terms.floor(guarantee, rules.efficiency)
         agreed = terms.peer_price(guarantee, rules.efficiency)
@@ -165,17 +170,23 @@ def _draw_prices(axes: Axes, result: DayResult) -> None:
             at = agreed.buyer_ueur_per_kwh / 1e6
             shown += [agreed.buyer_ueur_per_kwh]
             axes.plot([at], [n], "o", color=colour, markersize=7)
+        said.append((words, at, n, colour))
+    margin = max((max(shown) - min(shown)) * 0.35, 20_000)
+    axes.set_xlim((min(shown) - margin) / 1e6, (max(shown) + margin) / 1e6)
+    left, right = axes.get_xlim()
+    for words, at, n, colour in said:
+        # A text near an edge grows away from it.
+        share = (at - left) / (right - left)
+        side = "left" if share < 0.35 else "right" if share > 0.8 else "center"
         axes.annotate(
             words,
             (at, n),
             xytext=(0, 9),
             textcoords="offset points",
-            ha="center",
+            ha=side,
             fontsize=8.5,
             color=colour,
         )
-    margin = max((max(shown) - min(shown)) * 0.35, 20_000)
-    axes.set_xlim((min(shown) - margin) / 1e6, (max(shown) + margin) / 1e6)
     axes.set_ylim(len(GUARANTEES) - 0.4, -0.6)
     axes.set_yticks(range(len(GUARANTEES)), list(GUARANTEES))
     axes.tick_params(axis="y", length=0)
