@@ -59,7 +59,7 @@ def report_html(
     """The text of the report; arguments as for `write_report`."""
     drawn = figures if figures is not None else draw_figures(result)
     summary = result.summary
-    return _template().render(
+    return template_named("report.html.j2").render(
         site=story.site_of(result, site),
         day=story.day_of(result),
         zone=result.sessions.zone,
@@ -102,7 +102,8 @@ def report_html(
 
 
 @cache
-def _template() -> Template:
+def template_named(name: str) -> Template:
+    """A template of this package; `parts.html.j2` and `style.css` are what reports share."""
     environment = Environment(
         loader=PackageLoader("trading.reports"),
         autoescape=True,
@@ -112,7 +113,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["prose"] = _prose
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _prose(sentence: str) -> Markup:
