@@ -13,6 +13,7 @@ import pytest
 from tests.tools import need_tool
 from trading.chain import Consortium, Key, Network, PriceBand, attach, deploy, open_network
 from trading.chain.networks.anvil import find_anvil
+from trading.chain.networks.base import JsonRpcNetwork
 from trading.chain.networks.remote import GAS_PRICE_VARIABLE
 from trading.chain.sender import outcome, send, transact
 from trading.errors import (
@@ -71,6 +72,19 @@ def test_contract_is_used_from_its_address(address: str) -> None:
         assert len(found.record()) == 250 + 5
         with pytest.raises(NotAllowedError):
             found.pause(by=OWNER)
+
+
+def test_events_are_the_same_when_read_in_small_ranges(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_network(address) as network:
+        consortium = deployed(network)
+        for _ in range(9):
+            consortium.register(bytes(32), by=OWNER)
+        whole = consortium.events()
+        monkeypatch.setattr(JsonRpcNetwork, "logs_range", 4)
+        assert consortium.events() == whole
+    assert len(whole) == 9 + 5
 
 
 def test_contract_is_used_through_a_socket(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
@@ -15,7 +14,7 @@ from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import TransactionNotFound
 from web3.providers.base import JSONBaseProvider
-from web3.types import BlockIdentifier, RPCEndpoint, RPCResponse, TxParams
+from web3.types import BlockIdentifier, LogReceipt, RPCEndpoint, RPCResponse, TxParams
 
 from trading.chain.reach import reaching
 from trading.errors import LedgerError, LedgerUnreachableError
@@ -86,7 +85,8 @@ class Network(ABC):
         self.name = name
         self.w3 = w3
         self.chain_id = chain_id
-        self._lanes: dict[str, Lane] = defaultdict(Lane)
+        self._lanes: dict[str, Lane] = {}
+        self._lanes_lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}, chain {self.chain_id}>"
@@ -119,11 +119,13 @@ class Network(ABC):
 
     def lane(self, address: str) -> Lane:
         """The lane of a key, shared by all who send with it on this network in this process."""
-        return self._lanes[address]
+        with self._lanes_lock:
+            return self._lanes.setdefault(address, Lane())
 
     def forget_nonces(self) -> None:
         """Ask the node anew for each key; for when its chain was set back."""
-        self._lanes.clear()
+        with self._lanes_lock:
+            self._lanes.clear()
 
     def nonce(self, address: str) -> int:
         """How many transactions of `address` the node knows, those not yet mined included."""
@@ -187,15 +189,21 @@ class JsonRpcNetwork(Network):
 
     batch_size: ClassVar[int] = 100
 
+    logs_range: ClassVar[int] = 5_000
+    """Blocks asked at once; Besu refuses more unless it is configured otherwise."""
+
     def logs(self, address: ChecksumAddress, from_block: int, to_block: int) -> list[Log]:
         """Logs of the contract at `address`, both blocks included, in chain order.
 
         Times and senders, which logs do not carry, are asked for once a block and a transaction.
         """
-        with reaching(self.name):
-            found = self.w3.eth.get_logs(
-                {"address": address, "fromBlock": from_block, "toBlock": to_block}
-            )
+        found: list[LogReceipt] = []
+        for first in range(from_block, to_block + 1, self.logs_range):
+            last = min(first + self.logs_range - 1, to_block)
+            with reaching(self.name):
+                found += self.w3.eth.get_logs(
+                    {"address": address, "fromBlock": first, "toBlock": last}
+                )
         blocks = sorted({int(log["blockNumber"]) for log in found})
         hashes = list(dict.fromkeys(log["transactionHash"].to_0x_hex() for log in found))
         headers = self.ask_all([("eth_getBlockByNumber", [hex(n), False]) for n in blocks])

@@ -6,13 +6,14 @@ import logging
 import os
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 import requests
+from eth_typing import ChecksumAddress
+from hexbytes import HexBytes
 from web3 import HTTPProvider, IPCProvider, Web3
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.providers.base import JSONBaseProvider
@@ -22,7 +23,12 @@ from web3.types import RPCEndpoint
 from trading.chain.keys import Key
 from trading.chain.networks.base import JsonRpcNetwork, Network, Opening, result_of
 from trading.chain.reach import reaching, shown
-from trading.errors import LedgerError, LedgerUnreachableError, OptionError
+from trading.errors import (
+    LedgerError,
+    LedgerUnreachableError,
+    OptionError,
+    OutcomeUnknownError,
+)
 
 GAS_PRICE_VARIABLE = "PEERCHARGE_GAS_PRICE_WEI"
 GAS_MONEY = 50_000_000
@@ -42,7 +48,6 @@ class RemoteNetwork(JsonRpcNetwork):
     def __init__(self, name: str, w3: Web3, chain_id: int) -> None:
         super().__init__(name, w3, chain_id)
         self._fixed_gas_price = _gas_price_of_environment()
-        self._funding = threading.Lock()
 
     def gas_price(self) -> int:
         """0 where the network has no base fee, as on free-gas networks, else what its node asks.
@@ -71,33 +76,42 @@ class RemoteNetwork(JsonRpcNetwork):
         price = self.gas_price()
         needed = price * GAS_MONEY
         target = Web3.to_checksum_address(address)
-        with self._funding, reaching(self.name):
+        with reaching(self.name):
             if price == 0 or self.w3.eth.get_balance(target) >= needed // 2:
                 return
-            payer = Key.from_environment(name="payer of gas")
-            if payer is None:
-                raise LedgerError(
-                    f"gas has a price on {self.name} and {address} has no money for it; name a "
-                    "payer in PEERCHARGE_KEYSTORE or PEERCHARGE_KEY, send it money yourself, or "
-                    "run the network with free gas."
-                )
+        payer = Key.from_environment(name="payer of gas")
+        if payer is None:
+            raise LedgerError(
+                f"gas has a price on {self.name} and {address} has no money for it; name a payer "
+                "in PEERCHARGE_KEYSTORE or PEERCHARGE_KEY, send it money yourself, or run the "
+                "network with free gas."
+            )
+        log.info("%s pays %s for gas", payer.address, address)
+        sent = self._transfer(payer, target, needed, price)
+        if self.receipt(sent, timeout_s=_FUND_TIMEOUT_S) is None:
+            raise OutcomeUnknownError(
+                sent.to_0x_hex(),
+                f"{self.name} did not mine a payment for gas within {_FUND_TIMEOUT_S:.0f} s; check "
+                "that its validators run.",
+            )
+
+    def _transfer(self, payer: Key, to: ChecksumAddress, wei: int, gas_price: int) -> HexBytes:
+        lane = self.lane(payer.address)
+        with lane.lock:
+            # The payer may send by other ways too, so its count is asked for each time.
+            nonce = self.nonce(payer.address)
+            lane.next_nonce = None
             signed = payer.sign_transaction(
                 {
-                    "to": target,
-                    "value": needed,
-                    "nonce": self.w3.eth.get_transaction_count(payer.address, "pending"),
+                    "to": to,
+                    "value": wei,
+                    "nonce": nonce,
                     "gas": _TRANSFER_GAS,
-                    "gasPrice": price,
+                    "gasPrice": gas_price,
                     "chainId": self.chain_id,
                 }
             )
-            sent = self.w3.eth.send_raw_transaction(signed)
-            log.info("%s pays %s for gas", payer.address, address)
-            if self.receipt(sent, timeout_s=_FUND_TIMEOUT_S) is None:
-                raise LedgerUnreachableError(
-                    f"{self.name} did not mine a payment for gas within {_FUND_TIMEOUT_S:.0f} s; "
-                    "check that its validators run."
-                )
+            return self.send_raw([signed])[0]
 
 
 @contextmanager
