@@ -103,7 +103,7 @@ def test_cells_of_the_comparison_are_those_of_the_frame(page: Page, day: DayResu
             for ueur in (row.drivers_cost_ueur, row.buyers_gain_ueur, row.sellers_gain_ueur)
         ]
         missing = [f"{row.missing_wh / 1000:,.1f}", f"{row.replacement_cost_ueur / 1e6:,.2f}"]
-        assert cells == [row.scenario, *kwh, *eur, *missing, str(row.trades), str(row.blocked)]
+        assert cells == [row.scenario, *kwh, *missing, *eur, str(row.trades), str(row.blocked)]
 
 
 def test_a_run_that_the_chain_changed_has_its_own_row(troubled_day: DayResult) -> None:
@@ -112,7 +112,8 @@ def test_a_run_that_the_chain_changed_has_its_own_row(troubled_day: DayResult) -
     books = troubled_day.accounts
     own = rows["consent, on chain"]
     assert own[1] == f"{books.energy.buyers_wh / 1000:,.1f}"
-    assert own[4] == f"{books.cost_ueur / 1e6:,.2f}"
+    assert own[4] == f"{books.missing_wh / 1000:,.1f}"
+    assert own[6] == f"{books.cost_ueur / 1e6:,.2f}"
     assert rows["consent"][1] != own[1]
 
 
