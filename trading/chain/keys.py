@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from eth_typing import ChecksumAddress
 from eth_utils.crypto import keccak
 
 from trading.errors import OptionError
@@ -41,7 +40,7 @@ class Key:
 
     def __init__(self, name: str, account: LocalAccount, *, is_demonstration: bool) -> None:
         self.name = name
-        self.address: ChecksumAddress = account.address
+        self.address: str = account.address
         self.is_demonstration = is_demonstration
         self._account = account
 
