@@ -43,9 +43,15 @@ def price_ueur_per_kwh(eur_per_kwh: float | str | Decimal, *, name: str = "price
 def cost_ueur(energy_wh: Int64Array, price_ueur_per_kwh: Int64Array | int) -> Int64Array:
     """Equation (5), C = P * E, in micro-euro, rounded down: the remainder stays with the payer.
 
-    Energy and price each fit 32 bits, so the product fits 64. The contract computes the same.
+    Energy and price each fit 32 bits, so their product fits 64 without a sign, and what is left
+    after the division fits 63. The contract computes the same.
+
+    >>> cost_ueur(np.array([2**32 - 1]), 2**32 - 1).tolist()
+    [18446744065119617]
     """
-    return np.asarray(energy_wh, dtype=np.int64) * price_ueur_per_kwh // WH_PER_KWH
+    product = np.asarray(energy_wh).astype(np.uint64) * np.asarray(price_ueur_per_kwh, np.uint64)
+    cost: Int64Array = (product // np.uint64(WH_PER_KWH)).astype(np.int64)
+    return cost
 
 
 def hash_unit(seed: int, field: str, key: str) -> float:

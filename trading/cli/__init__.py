@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from trading.cli.case_study import case_study
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
 from trading.cli.simulate import demo, simulate
@@ -78,6 +79,7 @@ def _global_options(
 
 app.command("demo", cls=LateHelp)(demo)
 app.command("simulate", cls=LateHelp)(simulate)
+app.command("case-study", cls=LateHelp)(case_study)
 app.command("match", cls=LateHelp)(match_fleet)
 
 

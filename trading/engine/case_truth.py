@@ -103,7 +103,7 @@ def cases(options: CaseStudyOptions) -> Sequence[Assumed]:
     loss_words = f"losses, efficiency {losses.charge_ppm / 1e6:g} each way"
     last = replace(options, chargers=replace(options.chargers, order="grid first"))
     return (
-        Assumed(words="sellers never refill, as the source counts", options=options,
+        Assumed(words="sellers never refill, and nobody counts it", options=options,
                 refill="nobody refills"),
         Assumed(words=f"as run: sellers refill at home at {_price(home)}", options=options),
         Assumed(words=f"sellers refill at home at the lot's {_price(tariff)}",
@@ -121,9 +121,9 @@ def cases(options: CaseStudyOptions) -> Sequence[Assumed]:
         Assumed(words=f"fewer sellers: {few}", options=replace(options, sellers=few)),
         Assumed(words=f"sellers enough for all: {enough}",
                 options=replace(options, sellers=enough)),
-        Assumed(words=f"{PUBLISHED_V2G_SHARE:.0%} of the vehicles can discharge", options=options,
-                v2g_share=PUBLISHED_V2G_SHARE),
-        Assumed(words="buyers need a full battery, not T_b", options=options, until_full=True),
+        Assumed(words=f"{PUBLISHED_V2G_SHARE * 100:g} % of the vehicles can discharge",
+                options=options, v2g_share=PUBLISHED_V2G_SHARE),
+        Assumed(words="buyers need a full battery", options=options, until_full=True),
     )  # fmt: skip
 
 

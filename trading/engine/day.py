@@ -186,7 +186,9 @@ def run_day(
         wallets = pay_out(enrolment)
         trades, batches = desk.trades(), desk.batches()
         chain = enrolment.consortium.record()
-        seats = {key.address: enrolment.consortium.seat_of(key.address) for key in cast.operators}
+        seats = {
+            str(key.address): enrolment.consortium.seat_of(key.address) for key in cast.operators
+        }
         gas_used = desk.gas_used + sum(node.gas_used for node in nodes)
         summary = _summary(run, options, enrolment.consortium, network, trades, gas_used)
     tell("comparing scenarios", 0, 2)

@@ -23,24 +23,26 @@ SKIM_UEUR = 5_000
 
 def _energy(trades: pd.DataFrame, _stays: Stays, _terms: Terms, _start_s: int) -> pd.DataFrame:
     """The largest trade claims more than its chargers can move in the interval."""
-    wrong = trades.copy()
-    wrong.loc[wrong["energy_wh"].idxmax(), "energy_wh"] += EXTRA_WH
-    return wrong
+    energy = trades["energy_wh"].to_numpy(np.int64).copy()
+    energy[energy.argmax()] += EXTRA_WH
+    return trades.assign(energy_wh=energy)
 
 
 def _price(trades: pd.DataFrame, _stays: Stays, terms: Terms, _start_s: int) -> pd.DataFrame:
     """The first trade is dearer than posted, still below the buyer's limit."""
-    wrong = trades.copy()
-    step = min(PRICE_STEP_UEUR, terms.ceiling() - int(wrong.at[0, "price_ueur_per_kwh"]))
-    wrong.loc[0, ["price_ueur_per_kwh", "seller_price_ueur_per_kwh"]] += step
-    return wrong
+    buyer = trades["price_ueur_per_kwh"].to_numpy(np.int64).copy()
+    seller = trades["seller_price_ueur_per_kwh"].to_numpy(np.int64).copy()
+    step = min(PRICE_STEP_UEUR, terms.ceiling() - int(buyer[0]))
+    buyer[0] += step
+    seller[0] += step
+    return trades.assign(price_ueur_per_kwh=buyer, seller_price_ueur_per_kwh=seller)
 
 
 def _cost(trades: pd.DataFrame, _stays: Stays, _terms: Terms, _start_s: int) -> pd.DataFrame:
     """The first seller gets less than posted; the difference would go to the lot."""
-    wrong = trades.copy()
-    wrong.loc[0, "seller_price_ueur_per_kwh"] -= SKIM_UEUR
-    return wrong
+    seller = trades["seller_price_ueur_per_kwh"].to_numpy(np.int64).copy()
+    seller[0] -= SKIM_UEUR
+    return trades.assign(seller_price_ueur_per_kwh=seller)
 
 
 def _absent(trades: pd.DataFrame, stays: Stays, _terms: Terms, start_s: int) -> pd.DataFrame:

@@ -26,6 +26,17 @@ TRADE_COLUMNS = (
     "status",
 )
 CHAIN_COLUMNS = ("block", "time", "transaction", "event", "batch_id", "actor", "detail")
+BATCH_COLUMNS = (
+    "batch_id",
+    "interval_start",
+    "trades",
+    "energy_wh",
+    "status",
+    "pending_at",
+    "decided_at",
+    "confirmations",
+    "rejections",
+)
 OPERATOR_COLUMNS = ("operator", "address", "seat", "conduct", "confirmed", "rejected", "unvoted")
 FINAL_STATUSES = ("settled", "rejected", "cancelled", "expired")
 
@@ -40,8 +51,8 @@ class DayResult:
         accounts: its closed books.
         trades: `trades.csv`, columns `TRADE_COLUMNS`; status is final, one of `FINAL_STATUSES`.
         chain: `chain.csv`, columns `CHAIN_COLUMNS`: every event of the contract.
-        batches: one row a batch: `batch_id`, `interval_start`, `trades`, `energy_wh`, `status`,
-            `pending_at` and `decided_at` (chain time, UTC), `confirmations`, `rejections`.
+        batches: one row a batch, columns `BATCH_COLUMNS`; `pending_at` and `decided_at` are chain
+            time, `confirmations` and `rejections` count votes.
         operators: a row an operator, columns `OPERATOR_COLUMNS`.
         rejections: why operators rejected: `batch_id`, `operator`, `reason`.
         wallets: what the drivers and the lot had on chain at the end: `account`, `session_id`,

@@ -226,8 +226,8 @@ class _Lot:
         until = np.where(leaves == UNKNOWN, after_s, leaves)
         window = stays.chargeable_wh(after_s, until, planned=True)
         spare = efficiency.stored(self.drawn_wh + window) - efficiency.stored(stays.need_wh)
-        most = efficiency.discharge_from(np.maximum(spare, 0))
-        return np.maximum(most - self.to_peers_wh, 0)
+        left: Int64Array = efficiency.discharge_from(np.maximum(spare, 0)) - self.to_peers_wh
+        return np.maximum(left, 0)
 
     def _table(self, start_s: int, numbers: Int64Array, fills: Fills) -> pd.DataFrame:
         trades = trade_table(fills, self.stays.ids)

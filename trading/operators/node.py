@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from trading.chain import BatchState, Consortium, Key, Submission
 from trading.lot import LotRules, Stays, Terms

@@ -252,7 +252,7 @@ def _finding(rule: str, index: object, sentence: str) -> Finding:
     return Finding(rule=rule, trade_index=int(str(index)), sentence=sentence)
 
 
-def _sum_by_code(codes: pd.Series, energy_wh: pd.Series, n: int) -> Int64Array:  # type: ignore[type-arg]
+def _sum_by_code(codes: pd.Series, energy_wh: pd.Series, n: int) -> Int64Array:
     total = np.zeros(n, np.int64)
     np.add.at(total, codes.to_numpy(np.int64), energy_wh.to_numpy(np.int64))
     return total
@@ -262,7 +262,7 @@ def _nothing(n: int) -> tuple[Int64Array, Int64Array]:
     return np.zeros(n, np.int64), np.zeros(n, np.int64)
 
 
-def _largest(trades: pd.DataFrame, side: str, code: int) -> object:
+def _largest(trades: pd.DataFrame, side: str, code: np.int64) -> object:
     """Position of the largest trade of a session: the likeliest to be the wrong one."""
     return trades.loc[trades[side] == code, "energy_wh"].idxmax()
 
