@@ -101,48 +101,28 @@ def compile_contracts() -> dict[str, str]:
     """Compile every contract; return the text of its artifact by contract name.
 
     Raises:
-        BuildError: no compiler or library was found, or the sources do not compile.
+        BuildError: no compiler or library was found, or the sources do not compile cleanly.
     """
     profile = _profile()
-    version = profile["solc_version"]
-    remappings = dict(line.split("=", 1) for line in profile["remappings"])
-    settings = {
-        "evmVersion": profile["evm_version"],
-        "metadata": {"bytecodeHash": profile["bytecode_hash"]},
-        "optimizer": {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]},
-        "outputSelection": {
-            "*": {
-                "*": [
-                    "abi",
-                    "metadata",
-                    "storageLayout",
-                    "evm.bytecode.object",
-                    "evm.deployedBytecode.object",
-                    "evm.deployedBytecode.immutableReferences",
-                ]
-            }
-        },
-        "remappings": profile["remappings"],
-        "viaIR": profile["via_ir"],
-    }
-    if not profile["via_ir"]:
-        # forge leaves it out as well; its presence would change the metadata.
-        del settings["viaIR"]
-    sources = _collect_sources(list(CONTRACTS.values()), remappings)
-    request = {
-        "language": "Solidity",
-        "sources": {name: {"content": text} for name, text in sources.items()},
-        "settings": settings,
-    }
-    compiler = find_compiler(version)
+    compiler = find_compiler(profile["solc_version"])
     _log.info("compiling with %s", _label(compiler))
-    try:
-        output = solcx.compile_standard(request, solc_binary=compiler)
-    except solcx.exceptions.SolcError as error:
-        raise BuildError(f"the sources do not compile:\n{error.message}") from error
-    return {
-        name: _artifact(name, file_name, output, sources) for name, file_name in CONTRACTS.items()
-    }
+    remappings = dict(line.split("=", 1) for line in profile["remappings"])
+    artifacts = {}
+    for name, file_name in CONTRACTS.items():
+        sources = _collect_sources(file_name, remappings)
+        request = {
+            "language": "Solidity",
+            "sources": {source: {"content": text} for source, text in sources.items()},
+            "settings": _settings(profile, file_name),
+        }
+        try:
+            output = solcx.compile_standard(request, solc_binary=compiler)
+        except solcx.exceptions.SolcError as error:
+            raise BuildError(f"the sources do not compile:\n{error.message}") from error
+        if warnings := [found["formattedMessage"] for found in output.get("errors", [])]:
+            raise BuildError("the sources compile with warnings:\n" + "\n".join(warnings))
+        artifacts[name] = _artifact(name, file_name, output, sources)
+    return artifacts
 
 
 def find_compiler(version: str) -> Path:
@@ -182,6 +162,30 @@ def _profile() -> dict[str, Any]:
     return profile
 
 
+def _settings(profile: dict[str, Any], file_name: str) -> dict[str, Any]:
+    """Return the compiler's settings for one file, as forge derives them from `foundry.toml`."""
+    production = profile["additional_compiler_profiles"][0]
+    return {
+        "evmVersion": profile["evm_version"],
+        "metadata": {"bytecodeHash": profile["bytecode_hash"]},
+        "optimizer": {"enabled": production["optimizer"], "runs": production["optimizer_runs"]},
+        "outputSelection": {
+            file_name: {
+                "*": [
+                    "abi",
+                    "metadata",
+                    "storageLayout",
+                    "evm.bytecode.object",
+                    "evm.deployedBytecode.object",
+                    "evm.deployedBytecode.immutableReferences",
+                ]
+            }
+        },
+        "remappings": profile["remappings"],
+        "viaIR": production["via_ir"],
+    }
+
+
 def _require_version(compiler: Path, version: str) -> Path:
     answer = subprocess.run(
         [str(compiler), "--version"], check=False, capture_output=True, text=True, timeout=60
@@ -197,10 +201,10 @@ def _label(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def _collect_sources(entries: list[str], remappings: dict[str, str]) -> dict[str, str]:
-    """Read the files and all they import; return text by path relative to `contracts/`, sorted."""
+def _collect_sources(entry: str, remappings: dict[str, str]) -> dict[str, str]:
+    """Read a file and all it imports; return text by path relative to `contracts/`, sorted."""
     sources: dict[str, str] = {}
-    waiting = list(entries)
+    waiting = [entry]
     while waiting:
         name = waiting.pop()
         if name in sources:

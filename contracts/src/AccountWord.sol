@@ -159,7 +159,8 @@ function withMandate(
     bool openToBuyers_
 ) pure returns (AccountWord) {
     return AccountWord.wrap(
-        (AccountWord.unwrap(word) & ~MANDATE_MASK) | (uint256(maxBuyPrice_) << MAX_BUY_PRICE_OFFSET)
+        (AccountWord.unwrap(word) & ~MANDATE_MASK)
+            | (uint256(maxBuyPrice_) << MAX_BUY_PRICE_OFFSET)
             | (uint256(minSellPrice_) << MIN_SELL_PRICE_OFFSET)
             | (uint256(validUntil_) << VALID_UNTIL_OFFSET)
             | (uint256(aggregatorNumber_) << AGGREGATOR_OFFSET)

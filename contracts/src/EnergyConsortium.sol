@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {AccountWord, LARGEST_AGGREGATOR, LARGEST_BALANCE, NEW_ACCOUNT} from "./AccountWord.sol";
 import {IEnergyConsortium} from "./IEnergyConsortium.sol";
@@ -16,6 +17,7 @@ import {Trade} from "./Trade.sol";
 /// batch hands them in again, and the hash proves them. Money moves between words of an internal
 /// ledger; only `deposit` and `withdraw` touch the token.
 contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
+    using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
     /// @dev What governance sets and each batch reads, in one slot, most significant bits first:
@@ -386,7 +388,7 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         if (amount == 0) revert AmountZero(account_);
         AccountWord word = _accounts[account_];
         if (amount > word.free()) {
-            revert AccountBalanceTooLow(account_, uint64(word.free()), amount);
+            revert AccountBalanceTooLow(account_, word.free().toUint64(), amount);
         }
 
         // amount <= free <= trackedDeposits.
@@ -415,12 +417,10 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         }
         batchId = _batchId(msg.sender, deadline, _hash(trades));
         Batch storage entry = _transition(batchId, IN_NONE, BatchState.Pending);
-        // At most MAX_TRADES.
-        entry.size = uint16(trades.length);
+        entry.size = trades.length.toUint16();
         entry.deadline = deadline;
         uint256 locked = _lockCosts(trades);
-        // Each cost was covered by a free balance, and those are together below 2^56.
-        emit BatchSubmitted(batchId, msg.sender, deadline, uint64(locked), _words(trades));
+        emit BatchSubmitted(batchId, msg.sender, deadline, locked.toUint64(), _words(trades));
     }
 
     /// @inheritdoc IEnergyConsortium
@@ -466,14 +466,14 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         bytes32 batchId = _batchId(submitter, deadline, _hash(trades));
         _transition(batchId, IN_CONFIRMED, BatchState.Settled);
         (uint256 paid, uint256 spread) = _pay(trades);
-        emit BatchSettled(batchId, uint64(paid), uint64(spread));
+        emit BatchSettled(batchId, paid.toUint64(), spread.toUint64());
     }
 
     /// @inheritdoc IEnergyConsortium
     function refund(address submitter, uint40 deadline, Trade[] calldata trades) external {
         bytes32 batchId = _batchId(submitter, deadline, _hash(trades));
         _transition(batchId, IN_REFUNDABLE, BatchState.Refunded);
-        emit BatchRefunded(batchId, uint64(_unlockCosts(trades)));
+        emit BatchRefunded(batchId, _unlockCosts(trades).toUint64());
     }
 
     // ----------------------------------------------------------------------------------- views
@@ -550,9 +550,8 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         AccountWord word = _accounts[account_];
         return Account({
             owner: _identities[account_].owner,
-            // Fields of 56 bits.
-            free: uint64(word.free()),
-            locked: uint64(word.locked()),
+            free: word.free().toUint64(),
+            locked: word.locked().toUint64(),
             sequence: word.sequence(),
             tag: _identities[account_].tag,
             mandate: _mandate(word)
@@ -595,10 +594,8 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         pure
         returns (uint64 cost, uint64 income, uint64 spread)
     {
-        // Products of two 32-bit fields; the seller's price may be the higher one in a word never
-        // accepted.
-        cost = uint64(trade.buyerCost());
-        income = uint64(trade.sellerIncome());
+        cost = trade.buyerCost().toUint64();
+        income = trade.sellerIncome().toUint64();
         if (income > cost) revert TradePricesCrossed(0, trade.buyerPrice(), trade.sellerPrice());
         spread = cost - income;
     }
@@ -632,8 +629,7 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
     /// @dev The caller looks after the quorum.
     function _leaveSeat(address operator) private returns (uint8 seat) {
         seat = _seatOf(operator);
-        // Seconds since 1970 fill 40 bits in the year 36812.
-        _seats[seat] = Seat({operator: address(0), vacatedAt: uint40(block.timestamp)});
+        _seats[seat] = Seat({operator: address(0), vacatedAt: block.timestamp.toUint40()});
         delete _seatPlusOne[operator];
         _settings.seats &= ~(uint96(1) << seat);
         --_settings.operatorCount;
@@ -662,8 +658,7 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
     function _seatOf(address operator) private view returns (uint8) {
         uint256 seatPlusOne = _seatPlusOne[operator];
         if (seatPlusOne == 0) revert OperatorUnknown(operator);
-        // At most MAX_SEATS.
-        return uint8(seatPlusOne - 1);
+        return (seatPlusOne - 1).toUint8();
     }
 
     // ----------------------------------------------------------------------- states and voting
@@ -792,7 +787,9 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
             _checkSeller(i, trade, rules);
             uint256 cost = _checkTerms(i, trade, word, rules);
             if (cost > word.free()) {
-                revert TradeBuyerBalanceTooLow(i, trade.buyer(), uint64(word.free()), uint64(cost));
+                revert TradeBuyerBalanceTooLow(
+                    i, trade.buyer(), word.free().toUint64(), cost.toUint64()
+                );
             }
             word = word.lock(cost).withSequence(trade.sequence());
             unchecked {
@@ -819,7 +816,8 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
     {
         uint32 buyer = trade.buyer();
         if (word.validUntil() < block.timestamp) _refuseParty(index, buyer, word);
-        if (word.aggregatorNumber() != rules.aggregator && _identities[buyer].owner != msg.sender) {
+        if (word.aggregatorNumber() != rules.aggregator && _identities[buyer].owner != msg.sender)
+        {
             revert TradeSubmitterNotAllowed(index, buyer, msg.sender);
         }
     }
@@ -866,15 +864,15 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
             revert TradePriceOutOfBand(
                 index,
                 buyerPrice > rules.highest ? trade.buyerPrice() : trade.sellerPrice(),
-                uint32(rules.lowest),
-                uint32(rules.highest)
+                rules.lowest.toUint32(),
+                rules.highest.toUint32()
             );
         }
         unchecked {
             // sellerPrice <= buyerPrice.
             if (buyerPrice - sellerPrice > rules.largestSpread) {
                 revert TradeSpreadTooLarge(
-                    index, uint32(buyerPrice - sellerPrice), uint32(rules.largestSpread)
+                    index, (buyerPrice - sellerPrice).toUint32(), rules.largestSpread.toUint32()
                 );
             }
             // A step of zero or less wraps around and is as refused as one that is too long.
@@ -940,7 +938,7 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
 
     function _creditSpread(Spread memory run) private {
         if (run.open != 0) {
-            uint32 beneficiary = _lots[uint16(run.lot)].account;
+            uint32 beneficiary = _lots[run.lot.toUint16()].account;
             _accounts[beneficiary] = _accounts[beneficiary].credit(run.open);
             run.total += run.open;
             run.open = 0;

@@ -6,9 +6,10 @@ import {console} from "forge-std/console.sol";
 import {Trade, packTrade} from "../src/Trade.sol";
 import {Setup} from "./support/Setup.sol";
 
-/// @dev Gas of whole transactions, base and call data included: every call below is one
-/// (`isolate`). Operators confirm directly. Parties exist and have traded before. forge-config:
-/// default.isolate = true
+/// @dev Gas of whole transactions, base and call data included: the contract is set to run
+/// isolated, so that every call is one. Operators confirm directly; parties have traded before.
+///
+/// forge-config: default.isolate = true
 contract GasTest is Setup {
     /// @dev EIP-7825: the most gas a transaction may have.
     uint256 private constant TRANSACTION_LIMIT = 16_777_216;

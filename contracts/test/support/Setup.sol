@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {Test} from "forge-std/Test.sol";
 
-import {DemoEuro} from "../../src/DemoEuro.sol";
-import {EnergyConsortium} from "../../src/EnergyConsortium.sol";
 import {IEnergyConsortium} from "../../src/IEnergyConsortium.sol";
 import {Trade, packTrade} from "../../src/Trade.sol";
 
+/// @dev `DemoEuro` as its users see it. Importing the contract would compile every test the slow way.
+interface IDemoEuro is IERC20Metadata {
+    error MinterOnly(address caller, address minter);
+
+    function mint(address to, uint256 amount) external;
+    function minter() external view returns (address);
+}
+
 /// @dev A consortium of four operators with a quorum of three, one lot, one aggregator, and a buyer
-/// and seller who named it. Actors are called by their role.
+/// and seller who named it. Actors are called by their role. A bystander's account and pending
+/// batch are there to stay as they are.
 abstract contract Setup is Test {
     uint8 internal constant QUORUM = 3;
     uint32 internal constant LOWEST = 10_000;
@@ -19,7 +27,14 @@ abstract contract Setup is Test {
     uint64 internal constant FUNDS = 50_000_000;
     uint32 internal constant INTERVAL = 28_000_000;
     uint256 internal constant NOW = 1_700_000_000;
-    uint32 internal constant NEVER_SELL = type(uint32).max;
+
+    // 10 kWh for 0.25 EUR/kWh, of which the seller gets 0.24.
+    uint32 internal constant ENERGY = 10_000;
+    uint32 internal constant BUYER_PRICE = 250_000;
+    uint32 internal constant SELLER_PRICE = 240_000;
+    uint64 internal constant COST = 2_500_000;
+    uint64 internal constant INCOME = 2_400_000;
+    uint64 internal constant SPREAD = 100_000;
 
     // Sets of states as errors report them.
     uint256 internal constant IN_NONE = 1;
@@ -27,21 +42,38 @@ abstract contract Setup is Test {
     uint256 internal constant IN_CONFIRMED = 1 << 2;
     uint256 internal constant IN_REFUNDABLE = (1 << 4) | (1 << 5) | (1 << 7);
 
+    // Parts of the whole state, to say which of them a call leaves alone.
+    uint256 internal constant GOVERNANCE = 1;
+    uint256 internal constant PARTIES = 2;
+    uint256 internal constant BYSTANDERS = 4;
+    uint256 internal constant TOKENS = 8;
+    uint256 internal constant EVERYTHING = 15;
+
     address internal authority = makeAddr("authority");
     address internal aggregator = makeAddr("aggregator");
-    address internal lotOwner = makeAddr("lot owner");
+    address internal lotOwner = makeAddr("lot's owner");
     address internal buyerOwner = makeAddr("buyer's owner");
     address internal sellerOwner = makeAddr("seller's owner");
+    address internal bystanderOwner = makeAddr("bystander's owner");
     address internal stranger = makeAddr("stranger");
     address[] internal operators;
 
-    DemoEuro internal euro;
-    EnergyConsortium internal consortium;
+    IDemoEuro internal euro;
+    IEnergyConsortium internal consortium;
 
     uint32 internal lotAccount;
     uint32 internal buyer;
     uint32 internal seller;
+    uint32 internal bystander;
+    bytes32 internal bystanderBatch;
     uint40 internal deadline;
+
+    /// @dev The parts named stay exactly as they are through the test.
+    modifier leaves(uint256 parts) {
+        bytes32 before = _digest(parts);
+        _;
+        assertEq(_digest(parts), before, "a part that should stay as it is has changed");
+    }
 
     function setUp() public virtual {
         vm.warp(NOW);
@@ -49,10 +81,8 @@ abstract contract Setup is Test {
         for (uint256 i = 0; i < 4; ++i) {
             operators.push(makeAddr(string.concat("operator ", vm.toString(i))));
         }
-        euro = new DemoEuro();
-        consortium = new EnergyConsortium(
-            euro, authority, operators, QUORUM, LOWEST, HIGHEST, LARGEST_SPREAD
-        );
+        euro = IDemoEuro(deployCode("DemoEuro.sol:DemoEuro"));
+        consortium = _deploy(address(euro), operators, QUORUM);
 
         lotAccount = _register(lotOwner);
         vm.startPrank(authority);
@@ -62,9 +92,39 @@ abstract contract Setup is Test {
 
         buyer = _register(buyerOwner);
         seller = _register(sellerOwner);
+        bystander = _register(bystanderOwner);
         _fund(buyer, FUNDS);
+        _fund(bystander, FUNDS);
         _allow(buyer);
         _allow(seller);
+        _allow(bystander);
+        bystanderBatch = _submit(
+            _one(packTrade(bystander, seller, ENERGY, BUYER_PRICE, SELLER_PRICE, 1, INTERVAL, LOT))
+        );
+    }
+
+    /// @dev What src/ compiled to, with the product's own settings.
+    function _deploy(address token, address[] memory seats, uint8 quorum)
+        internal
+        returns (IEnergyConsortium)
+    {
+        return _deploy(token, authority, seats, quorum, LOWEST, HIGHEST);
+    }
+
+    function _deploy(
+        address token,
+        address governor,
+        address[] memory seats,
+        uint8 quorum,
+        uint32 lowest,
+        uint32 highest
+    ) internal returns (IEnergyConsortium) {
+        return IEnergyConsortium(
+            deployCode(
+                "EnergyConsortium.sol:EnergyConsortium",
+                abi.encode(token, governor, seats, quorum, lowest, highest, LARGEST_SPREAD)
+            )
+        );
     }
 
     // ---------------------------------------------------------------------------------- actors
@@ -80,7 +140,7 @@ abstract contract Setup is Test {
         consortium.deposit(account, amount);
     }
 
-    /// @dev Lets the aggregator buy and sell at any price, and direct buyers buy.
+    /// @dev Lets the aggregator buy and sell at any price of the band, and direct buyers buy.
     function _allow(uint32 account) internal {
         _setMandate(account, _mandate());
     }
@@ -103,9 +163,8 @@ abstract contract Setup is Test {
 
     // --------------------------------------------------------------------------------- batches
 
-    /// @dev 10 kWh for 0.25 EUR/kWh, of which the seller gets 0.24.
     function _trade(uint32 sequence) internal view returns (Trade) {
-        return _trade(sequence, 10_000, 250_000, 240_000);
+        return _trade(sequence, ENERGY, BUYER_PRICE, SELLER_PRICE);
     }
 
     function _trade(uint32 sequence, uint32 energyWh, uint32 buyerPrice, uint32 sellerPrice)
@@ -125,6 +184,10 @@ abstract contract Setup is Test {
         trades = new Trade[](2);
         trades[0] = first;
         trades[1] = second;
+    }
+
+    function _hash(Trade[] memory trades) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(trades));
     }
 
     function _submit(Trade[] memory trades) internal returns (bytes32) {
@@ -147,11 +210,90 @@ abstract contract Setup is Test {
         }
     }
 
+    function _cancel(bytes32 batchId, Trade[] memory trades) internal {
+        vm.prank(aggregator);
+        consortium.cancel(batchId, _hash(trades));
+    }
+
     function _settle(Trade[] memory trades) internal {
         consortium.settle(aggregator, deadline, trades);
     }
 
     function _refund(Trade[] memory trades) internal {
         consortium.refund(aggregator, deadline, trades);
+    }
+
+    // ------------------------------------------------------------------------------ assertions
+
+    function _free(uint32 account) internal view returns (uint64) {
+        return consortium.account(account).free;
+    }
+
+    function _locked(uint32 account) internal view returns (uint64) {
+        return consortium.account(account).locked;
+    }
+
+    function _assertBalances(uint32 account, uint256 free, uint256 locked) internal view {
+        assertEq(_free(account), free, "free");
+        assertEq(_locked(account), locked, "locked");
+    }
+
+    function _assertState(bytes32 batchId, IEnergyConsortium.BatchState state) internal view {
+        assertEq(uint8(consortium.stateOf(batchId)), uint8(state), "state");
+    }
+
+    function _expectUnexpectedState(
+        bytes32 batchId,
+        IEnergyConsortium.BatchState current,
+        uint256 accepted
+    ) internal {
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IEnergyConsortium.BatchUnexpectedState.selector, batchId, current, accepted
+            )
+        );
+    }
+
+    function _digest(uint256 parts) internal view returns (bytes32 digest) {
+        if (parts & GOVERNANCE != 0) {
+            (uint32 lowest, uint32 highest) = consortium.priceBand();
+            digest = keccak256(
+                abi.encode(
+                    consortium.authority(),
+                    consortium.pendingAuthority(),
+                    consortium.paused(),
+                    consortium.quorum(),
+                    consortium.operators(),
+                    consortium.currentSeats(),
+                    lowest,
+                    highest,
+                    consortium.largestSpread(),
+                    consortium.lotAccount(LOT),
+                    consortium.isAggregator(aggregator)
+                )
+            );
+        }
+        if (parts & PARTIES != 0) {
+            digest = keccak256(
+                abi.encode(
+                    digest,
+                    consortium.account(buyer),
+                    consortium.account(seller),
+                    consortium.account(lotAccount)
+                )
+            );
+        }
+        if (parts & BYSTANDERS != 0) {
+            digest = keccak256(
+                abi.encode(digest, consortium.account(bystander), consortium.batch(bystanderBatch))
+            );
+        }
+        if (parts & TOKENS != 0) {
+            digest = keccak256(
+                abi.encode(
+                    digest, consortium.trackedDeposits(), euro.balanceOf(address(consortium))
+                )
+            );
+        }
     }
 }

@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {CommonBase} from "forge-std/Base.sol";
+import {StdUtils} from "forge-std/StdUtils.sol";
+
+import {IEnergyConsortium} from "../../src/IEnergyConsortium.sol";
+import {Trade, packTrade} from "../../src/Trade.sol";
+import {OpenToken} from "./Tokens.sol";
+
+/// @dev What the fuzzer may do to a consortium, and a plain model of what should come of it. Calls
+/// that may fail are tried; calls that must not fail, and effects that must not be, leave a
+/// `violation`.
+contract Handler is CommonBase, StdUtils {
+    struct Submission {
+        bytes32 id;
+        address submitter;
+        uint40 deadline;
+        Trade[] trades;
+        IEnergyConsortium.BatchState state;
+    }
+
+    struct Balance {
+        uint256 free;
+        uint256 locked;
+        uint32 sequence;
+    }
+
+    uint256 private constant ACCOUNTS = 6;
+    uint256 private constant KEYS = 8;
+    uint16 private constant LOTS = 2;
+
+    IEnergyConsortium private immutable _consortium;
+    OpenToken private immutable _token;
+    address private immutable _authority;
+
+    address[] private _owners;
+    address[] private _keys;
+    address[] private _aggregators;
+
+    /// @dev Which stay of a key in its seat a vote belongs to; a key that comes back starts
+    /// another.
+    mapping(address key => uint256) private _stay;
+    mapping(bytes32 id => mapping(address key => uint256 stay)) private _confirmedIn;
+    mapping(bytes32 id => mapping(address key => uint256 stay)) private _rejectedIn;
+
+    Submission[] private _submissions;
+    mapping(uint32 account => Balance) private _balances;
+    mapping(uint256 word => bool) private _charged;
+
+    uint256 public deposited;
+    uint256 public withdrawn;
+    string public violation;
+
+    /// @dev How often each outcome was reached, to see that the runs are not idle.
+    mapping(IEnergyConsortium.BatchState => uint256) public reached;
+
+    constructor(
+        IEnergyConsortium consortium_,
+        OpenToken token_,
+        address authority_,
+        address[] memory operators
+    ) {
+        _consortium = consortium_;
+        _token = token_;
+        _authority = authority_;
+        for (uint256 i = 0; i < KEYS; ++i) {
+            _keys.push(i < operators.length ? operators[i] : address(uint160(0x6000 + i)));
+            _stay[_keys[i]] = 1;
+        }
+        for (uint256 i = 0; i < 2; ++i) {
+            _aggregators.push(address(uint160(0x7000 + i)));
+            vm.prank(_authority);
+            _consortium.setAggregator(_aggregators[i], true);
+        }
+        for (uint256 i = 0; i < ACCOUNTS; ++i) {
+            address owner = address(uint160(0x8000 + i));
+            _owners.push(owner);
+            vm.startPrank(owner);
+            uint32 account = _consortium.register(bytes32(i));
+            _consortium.setMandate(account, _generousMandate());
+            vm.stopPrank();
+            _deposit(account, 100_000_000);
+        }
+        for (uint16 lot = 1; lot <= LOTS; ++lot) {
+            vm.prank(_authority);
+            _consortium.setLot(lot, lot);
+        }
+    }
+
+    // --------------------------------------------------------------------------------- actions
+
+    function submit(uint256 seed, uint8 size, uint32 energyWh) external {
+        Trade[] memory trades = new Trade[](1 + size % 5);
+        uint32[] memory next = new uint32[](ACCOUNTS + 1);
+        for (uint256 i = 0; i < trades.length; ++i) {
+            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            uint32 buyer = uint32(1 + dice % ACCOUNTS);
+            uint32 seller = uint32(1 + (buyer + (dice >> 8) % (ACCOUNTS - 1)) % ACCOUNTS);
+            if (next[buyer] == 0) next[buyer] = _balances[buyer].sequence;
+            next[buyer] += uint32(1 + (dice >> 16) % 3);
+            uint32 price = uint32(200_000 + (dice >> 24) % 100_000);
+            trades[i] = packTrade(
+                buyer,
+                seller,
+                uint32(bound(energyWh, 1000, 40_000)),
+                price,
+                price - uint32((dice >> 48) % 20_000),
+                next[buyer],
+                0,
+                uint16(1 + (dice >> 64) % LOTS)
+            );
+        }
+        _submit(
+            _aggregator(seed >> 8), uint40(block.timestamp + 1 + (seed >> 16) % 1 days), trades
+        );
+    }
+
+    /// @dev A batch with one field of one trade changed, from anyone.
+    function submitGarbled(uint256 seed, uint8 field, uint32 value) external {
+        Trade[] memory trades = new Trade[](2);
+        for (uint256 i = 0; i < 2; ++i) {
+            trades[i] = packTrade(
+                1, 2, 5000, 250_000, 240_000, _balances[1].sequence + uint32(i + 1), 0, 1
+            );
+        }
+        uint256 offset = 32 * (field % 8);
+        uint256 word = Trade.unwrap(trades[seed % 2]) & ~(uint256(type(uint32).max) << offset);
+        trades[seed % 2] = Trade.wrap(word | (uint256(value) << offset));
+        _submit(_anyone(seed), uint40(block.timestamp + seed % 2 days), trades);
+    }
+
+    /// @dev The same trades once more, under the same or another deadline.
+    function submitAgain(uint256 seed, bool later) external {
+        if (_submissions.length == 0) return;
+        Submission storage old = _submissions[seed % _submissions.length];
+        _submit(old.submitter, old.deadline + (later ? 1 : 0), old.trades);
+    }
+
+    function confirm(uint256 which, uint256 who) external {
+        _vote(which, who, true);
+    }
+
+    /// @dev Most of the operators confirm, as they do on a good day.
+    function confirmByMost(uint256 which, uint256 absent) external {
+        for (uint256 i = 0; i < KEYS; ++i) {
+            if ((absent >> (2 * i)) % 4 != 0) _vote(which, i, true);
+        }
+    }
+
+    function reject(uint256 which, uint256 who) external {
+        _vote(which, who, false);
+    }
+
+    function cancel(uint256 which, uint256 who) external {
+        if (_submissions.length == 0) return;
+        Submission storage chosen = _pick(which);
+        address caller = who % 8 == 0 ? chosen.submitter : _anyone(who);
+        bytes32 tradesHash = keccak256(abi.encodePacked(chosen.trades));
+        vm.prank(caller);
+        try _consortium.cancel(chosen.id, tradesHash) {
+            if (caller != chosen.submitter) violation = "cancelled by a stranger";
+        } catch {}
+        _observe();
+    }
+
+    function finalize(uint256 which) external {
+        if (_submissions.length == 0) return;
+        try _consortium.finalize(_pick(which).id) {} catch {}
+        _observe();
+    }
+
+    /// @dev Settles or refunds, whichever the state calls for, and at times the other.
+    function close(uint256 which, bool wrong) external {
+        if (_submissions.length == 0) return;
+        _close(_pick(which), wrong);
+    }
+
+    function money(uint256 who, uint64 amount, uint8 what) external {
+        uint32 account = uint32(1 + who % ACCOUNTS);
+        if (what % 4 == 0) {
+            _token.mint(address(_consortium), amount % 1000);
+        } else if (what % 4 == 1) {
+            if (!_consortium.paused()) _deposit(account, uint64(bound(amount, 1, 100_000_000)));
+        } else {
+            _withdraw(account, uint64(bound(amount, 1, 200_000_000)));
+        }
+    }
+
+    function mandate(uint256 who, uint256 limits, bool revoke) external {
+        uint256 index = who % ACCOUNTS;
+        uint32 account = uint32(1 + index);
+        IEnergyConsortium.Mandate memory chosen = _generousMandate();
+        if (limits % 3 == 0) {
+            chosen.maxBuyPrice = uint32(200_000 + (limits >> 8) % 100_000);
+            chosen.minSellPrice = uint32(180_000 + (limits >> 32) % 100_000);
+            chosen.validUntil = uint32(block.timestamp + (limits >> 64) % 2 days);
+        }
+        chosen.aggregator = _aggregator(limits >> 96);
+        chosen.openToBuyers = (limits >> 97) % 2 == 0;
+        vm.prank(_owners[index]);
+        if (revoke && limits % 2 == 0) {
+            _consortium.revokeMandate(account);
+        } else {
+            try _consortium.setMandate(account, chosen) {} catch {}
+        }
+    }
+
+    function govern(uint8 what, uint256 who, uint256 value) external {
+        address key = _keys[who % KEYS];
+        vm.startPrank(_authority);
+        if (what % 9 == 0) {
+            try _consortium.addOperator(key) {
+                ++_stay[key];
+            } catch {}
+        } else if (what % 9 == 1) {
+            try _consortium.removeOperator(key) {} catch {}
+        } else if (what % 9 == 2) {
+            address to = _keys[value % KEYS];
+            try _consortium.rotateOperator(key, to) {
+                ++_stay[to];
+            } catch {}
+        } else if (what % 9 == 3) {
+            try _consortium.setQuorum(uint8(value % 6)) {} catch {}
+        } else if (what % 9 == 4) {
+            _consortium.setPriceBand(
+                uint32(value % 220_000), uint32(240_000 + (value >> 32) % 100_000)
+            );
+        } else if (what % 9 == 5) {
+            _consortium.setLargestSpread(uint32(value % 30_000));
+        } else if (what % 9 == 6) {
+            _consortium.setLot(uint16(1 + who % LOTS), uint32(value % (ACCOUNTS + 1)));
+        } else if (what % 9 == 7) {
+            _consortium.setAggregator(_aggregators[who % 2], value % 4 != 0);
+        } else if (_consortium.paused()) {
+            _consortium.unpause();
+        } else if (value % 4 == 0) {
+            _consortium.pause();
+        }
+        vm.stopPrank();
+        _observe();
+    }
+
+    /// @dev Everything back to where trading works, so that no run stays blocked.
+    function restore() external {
+        vm.startPrank(_authority);
+        if (_consortium.paused()) _consortium.unpause();
+        _consortium.setPriceBand(0, 500_000);
+        _consortium.setLargestSpread(30_000);
+        for (uint256 i = 0; i < 2; ++i) {
+            _consortium.setAggregator(_aggregators[i], true);
+            if (_consortium.lotAccount(uint16(1 + i)) == 0) {
+                _consortium.setLot(uint16(1 + i), uint32(1 + i));
+            }
+        }
+        vm.stopPrank();
+        for (uint256 i = 0; i < ACCOUNTS; ++i) {
+            vm.prank(_owners[i]);
+            _consortium.setMandate(uint32(1 + i), _generousMandate());
+        }
+    }
+
+    function wait(uint32 time) external {
+        vm.warp(block.timestamp + time % 3 hours);
+        _observe();
+    }
+
+    /// @dev The end of a run: every batch is closed and every micro-euro withdrawn.
+    function closeEverything() external {
+        vm.warp(block.timestamp + 2 days);
+        for (uint256 i = 0; i < _submissions.length; ++i) {
+            _observe();
+            _close(_submissions[i], false);
+        }
+        for (uint32 account = 1; account <= _consortium.accountCount(); ++account) {
+            uint64 free = _consortium.account(account).free;
+            if (free != 0) _withdraw(account, free);
+        }
+    }
+
+    // ----------------------------------------------------------------------------------- model
+
+    function openLocks() external view returns (uint256 total) {
+        for (uint256 i = 0; i < _submissions.length; ++i) {
+            if (_isClosed(_submissions[i].state)) continue;
+            for (uint256 j = 0; j < _submissions[i].trades.length; ++j) {
+                (uint256 cost,) = _amounts(_submissions[i].trades[j]);
+                total += cost;
+            }
+        }
+    }
+
+    function balance(uint32 account) external view returns (uint256 free, uint256 locked) {
+        return (_balances[account].free, _balances[account].locked);
+    }
+
+    function _submit(address caller, uint40 deadline, Trade[] memory trades) private {
+        bool allowed = true;
+        (uint32 lowest, uint32 highest) = _consortium.priceBand();
+        for (uint256 i = 0; i < trades.length; ++i) {
+            allowed = allowed && _withinLimits(trades[i], lowest, highest);
+        }
+        vm.prank(caller);
+        try _consortium.submit(trades, deadline) returns (bytes32 id) {
+            if (!allowed) violation = "a trade outside the band or a mandate was accepted";
+            Submission storage made = _submissions.push();
+            made.id = id;
+            made.submitter = caller;
+            made.deadline = deadline;
+            made.state = IEnergyConsortium.BatchState.Pending;
+            for (uint256 i = 0; i < trades.length; ++i) {
+                _charge(trades[i]);
+                made.trades.push(trades[i]);
+            }
+            ++reached[IEnergyConsortium.BatchState.Pending];
+        } catch {}
+        _observe();
+    }
+
+    function _withinLimits(Trade trade, uint32 lowest, uint32 highest)
+        private
+        view
+        returns (bool)
+    {
+        IEnergyConsortium.Mandate memory buys = _consortium.mandateOf(trade.buyer());
+        IEnergyConsortium.Mandate memory sells = _consortium.mandateOf(trade.seller());
+        return trade.buyerPrice() <= highest && trade.sellerPrice() >= lowest
+            && trade.sellerPrice() <= trade.buyerPrice() && trade.buyerPrice() <= buys.maxBuyPrice
+            && trade.sellerPrice() >= sells.minSellPrice && buys.validUntil >= block.timestamp
+            && sells.validUntil >= block.timestamp;
+    }
+
+    function _charge(Trade trade) private {
+        Balance storage buyer = _balances[trade.buyer()];
+        (uint256 cost,) = _amounts(trade);
+        if (_charged[Trade.unwrap(trade)]) violation = "a trade word was charged twice";
+        _charged[Trade.unwrap(trade)] = true;
+        if (trade.sequence() <= buyer.sequence) violation = "a sequence did not rise";
+        buyer.sequence = trade.sequence();
+        if (cost > buyer.free) violation = "more was locked than was free";
+        buyer.free -= cost;
+        buyer.locked += cost;
+    }
+
+    function _vote(uint256 which, uint256 who, bool inFavour) private {
+        if (_submissions.length == 0) return;
+        Submission storage chosen = _pick(which);
+        address key = _keys[who % KEYS];
+        vm.prank(key);
+        if (inFavour) {
+            try _consortium.confirm(chosen.id) {
+                _confirmedIn[chosen.id][key] = _stay[key];
+            } catch {}
+        } else {
+            try _consortium.reject(chosen.id, "energy") {
+                _rejectedIn[chosen.id][key] = _stay[key];
+            } catch {}
+        }
+        _observe();
+    }
+
+    function _close(Submission storage chosen, bool wrong) private {
+        IEnergyConsortium.BatchState state = chosen.state;
+        bool refundable = state == IEnergyConsortium.BatchState.Rejected
+            || state == IEnergyConsortium.BatchState.Cancelled
+            || state == IEnergyConsortium.BatchState.Expired;
+        bool settlable = state == IEnergyConsortium.BatchState.Confirmed;
+        Trade[] memory trades = chosen.trades;
+        if (settlable == wrong) {
+            try _consortium.refund(chosen.submitter, chosen.deadline, trades) {
+                if (!refundable) violation = "refunded in a wrong state";
+                _moveBack(trades);
+            } catch {
+                if (refundable) violation = "refund failed in its state";
+            }
+        } else {
+            uint32[LOTS] memory beneficiaries =
+                [_consortium.spreadAccount(1), _consortium.spreadAccount(2)];
+            try _consortium.settle(chosen.submitter, chosen.deadline, trades) {
+                if (!settlable) violation = "settled in a wrong state";
+                _moveOn(trades, beneficiaries);
+            } catch {
+                if (settlable) violation = "settle failed in its state";
+            }
+        }
+        _observe();
+    }
+
+    function _moveBack(Trade[] memory trades) private {
+        for (uint256 i = 0; i < trades.length; ++i) {
+            (uint256 cost,) = _amounts(trades[i]);
+            _balances[trades[i].buyer()].locked -= cost;
+            _balances[trades[i].buyer()].free += cost;
+        }
+    }
+
+    function _moveOn(Trade[] memory trades, uint32[LOTS] memory beneficiaries) private {
+        for (uint256 i = 0; i < trades.length; ++i) {
+            (uint256 cost, uint256 income) = _amounts(trades[i]);
+            _balances[trades[i].buyer()].locked -= cost;
+            _balances[trades[i].seller()].free += income;
+            _balances[beneficiaries[trades[i].lot() - 1]].free += cost - income;
+        }
+    }
+
+    function _deposit(uint32 account, uint64 amount) private {
+        _token.mint(address(this), amount);
+        _token.approve(address(_consortium), amount);
+        _consortium.deposit(account, amount);
+        deposited += amount;
+        _balances[account].free += amount;
+    }
+
+    function _withdraw(uint32 account, uint64 amount) private {
+        bool covered = amount <= _balances[account].free;
+        address owner = _consortium.account(account).owner;
+        vm.prank(owner);
+        try _consortium.withdraw(account, amount, owner) {
+            if (!covered) violation = "more was withdrawn than was free";
+            withdrawn += amount;
+            _balances[account].free -= amount;
+        } catch {
+            if (covered) violation = "a covered withdrawal failed";
+        }
+    }
+
+    /// @dev Follows every batch one step and checks that the step is an arrow, and that a
+    /// confirmation has its votes.
+    function _observe() private {
+        for (uint256 i = 0; i < _submissions.length; ++i) {
+            Submission storage seen = _submissions[i];
+            IEnergyConsortium.BatchState now_ = _consortium.stateOf(seen.id);
+            if (now_ == seen.state) continue;
+            if (!_isArrow(seen.state, now_)) violation = "a state moved along no arrow";
+            if (now_ == IEnergyConsortium.BatchState.Confirmed) {
+                (uint256 confirmed,) = _count(seen.id);
+                if (confirmed < _consortium.quorum()) violation = "confirmed below the quorum";
+            }
+            if (now_ == IEnergyConsortium.BatchState.Rejected) {
+                (, uint256 possible) = _count(seen.id);
+                if (possible >= _consortium.quorum()) violation = "rejected above the quorum";
+            }
+            seen.state = now_;
+            ++reached[now_];
+        }
+    }
+
+    function _count(bytes32 id) private view returns (uint256 confirmed, uint256 possible) {
+        for (uint256 i = 0; i < KEYS; ++i) {
+            address key = _keys[i];
+            if (!_consortium.isOperator(key)) continue;
+            if (_confirmedIn[id][key] == _stay[key]) ++confirmed;
+            if (_rejectedIn[id][key] != _stay[key]) ++possible;
+        }
+    }
+
+    function _isArrow(IEnergyConsortium.BatchState from, IEnergyConsortium.BatchState to)
+        private
+        pure
+        returns (bool)
+    {
+        if (from == IEnergyConsortium.BatchState.Pending) {
+            return to == IEnergyConsortium.BatchState.Confirmed
+                || to == IEnergyConsortium.BatchState.Rejected
+                || to == IEnergyConsortium.BatchState.Cancelled
+                || to == IEnergyConsortium.BatchState.Expired;
+        }
+        if (from == IEnergyConsortium.BatchState.Confirmed) {
+            return to == IEnergyConsortium.BatchState.Settled;
+        }
+        return !_isClosed(from) && to == IEnergyConsortium.BatchState.Refunded;
+    }
+
+    function _isClosed(IEnergyConsortium.BatchState state) private pure returns (bool) {
+        return state == IEnergyConsortium.BatchState.Settled
+            || state == IEnergyConsortium.BatchState.Refunded;
+    }
+
+    function _amounts(Trade trade) private pure returns (uint256 cost, uint256 income) {
+        cost = uint256(trade.energyWh()) * trade.buyerPrice() / 1000;
+        income = uint256(trade.energyWh()) * trade.sellerPrice() / 1000;
+    }
+
+    function _pick(uint256 seed) private view returns (Submission storage) {
+        // Mostly among the last ones, where something can still happen.
+        uint256 length = _submissions.length;
+        uint256 back = seed % 4 == 0 ? seed % length : (seed >> 8) % (length < 4 ? length : 4);
+        return _submissions[length - 1 - back];
+    }
+
+    function _anyone(uint256 seed) private view returns (address) {
+        if (seed % 3 == 0) return _aggregators[(seed >> 8) % 2];
+        if (seed % 3 == 1) return _owners[(seed >> 8) % ACCOUNTS];
+        return _keys[(seed >> 8) % KEYS];
+    }
+
+    /// @dev Mostly the one that most mandates name.
+    function _aggregator(uint256 seed) private view returns (address) {
+        return _aggregators[seed % 8 == 0 ? 1 : 0];
+    }
+
+    function _generousMandate() private view returns (IEnergyConsortium.Mandate memory) {
+        return IEnergyConsortium.Mandate({
+            maxBuyPrice: 500_000,
+            minSellPrice: 0,
+            validUntil: uint32(block.timestamp + 30 days),
+            aggregator: _aggregators[0],
+            openToBuyers: true
+        });
+    }
+}
