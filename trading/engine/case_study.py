@@ -209,10 +209,9 @@ def transactions_of(trades: pd.DataFrame, chain: pd.DataFrame) -> pd.DataFrame:
         ("settled", "BatchSettled"),
     ):
         happened = chain[chain["event"] == event].set_index("batch_id")
-        block = table["batch_id"].map(happened["block"])
-        table[f"{name}_block"] = block.fillna(0).astype("int64")
-        times = pd.to_datetime(table["batch_id"].map(happened["time"]), utc=True)
-        table[f"{name}_at"] = times.astype(UTC_TIME)
+        happened = happened.reindex(table["batch_id"]).reset_index()
+        table[f"{name}_block"] = happened["block"].fillna(0).astype("int64")
+        table[f"{name}_at"] = happened["time"].astype(UTC_TIME)
     return table[list(TRANSACTION_COLUMNS)]
 
 

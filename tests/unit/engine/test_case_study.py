@@ -18,7 +18,7 @@ from trading.engine.result import CHAIN_COLUMNS, TRADE_COLUMNS
 from trading.errors import OptionError
 from trading.fleet import Thresholds, roles
 from trading.lot import Efficiency, LotRun, accounts_of, simulate_lot
-from trading.market import MECHANISMS, PeerPrice, clear, orders_of
+from trading.market import MECHANISMS, Fills, OrderBook, PeerPrice, clear, orders_of
 from trading.tables import FLEET, SESSIONS, TRADES, check
 
 SEEDS = range(8)
@@ -217,15 +217,27 @@ def test_without_a_quorum_nothing_is_confirmed_and_no_claim_of_lower_load_holds(
     assert (wallets["deposited_ueur"] == wallets["withdrawn_ueur"]).all()
 
 
-def test_energy_sold_in_a_pending_batch_is_not_sold_again_in_another():
-    """A finding of 2024-06: two batches pending at once, which sell the same energy."""
-    consensus = Consensus(engine_fault="energy")
-    result = run_case_study(replace(SMALL, consensus=consensus))
-    rejected = result.trades[result.trades["status"] == "rejected"]
-    assert len(rejected)
-    sold = result.trades[result.trades["status"] == "settled"].groupby("seller_id")["energy_wh"]
-    available = result.roles.set_index("vehicle_id")["available_wh"]
-    assert (sold.sum() <= available.reindex(sold.sum().index)).all()
+def sell_twice(book: OrderBook, price: PeerPrice, /) -> Fills:
+    """Sell the first seller's energy to every buyer anew."""
+    energy = np.minimum(book.buyers.energy_wh, book.sellers.energy_wh[0])
+    n = len(energy)
+    return Fills(
+        buyer=book.buyers.code,
+        seller=np.repeat(book.sellers.code[:1], n),
+        energy_wh=energy,
+        price_ueur_per_kwh=np.repeat(price.buyer_ueur_per_kwh, n),
+        seller_price_ueur_per_kwh=np.repeat(price.seller_ueur_per_kwh, n),
+    )
+
+
+def test_energy_promised_in_a_pending_batch_is_not_confirmed_in_another(monkeypatch):
+    monkeypatch.setitem(MECHANISMS, "sell twice", sell_twice)
+    result = run_case_study(CaseStudyOptions(buyers=2, sellers=1, mechanism="sell twice"))
+    assert result.trades["status"].tolist() == ["settled", "rejected"]
+    assert result.transactions["confirmations"].tolist() == [3, 0]
+    assert result.chain["event"].tolist().count("BatchRefunded") == 1
+    sold = result.run.to_peers_wh.sum()
+    assert sold == result.trades["energy_wh"].iloc[0] <= result.roles["available_wh"].sum()
 
 
 # ---------------------------------------------------------------------- the claims
