@@ -89,6 +89,5 @@ def books(draw: st.DrawFn, *, max_size: int = 14) -> OrderBook:
 
 @st.composite
 def peer_prices(draw: st.DrawFn) -> PeerPrice:
-    # `cost_ueur` multiplies in 63 bits, and an order may have 32 of them.
     low, high = sorted([draw(st.integers(0, MAX_U32)), draw(st.integers(0, MAX_U32))])
     return PeerPrice(buyer_ueur_per_kwh=high, seller_ueur_per_kwh=low)

@@ -8,7 +8,6 @@ file is, its first character tells, not its name.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
@@ -18,6 +17,7 @@ from typing import Annotated
 import pandas as pd
 import pandera.pandas as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from trading.data.assignment import MAX_SWING, Assignment, assign
 from trading.data.csv import read_table, read_text
@@ -177,8 +177,10 @@ def _from_json(text: str, source: str, zone: str) -> tuple[pd.DataFrame, list[st
 
 def _parsed(text: str, source: str) -> tuple[list[_Session], list[str]]:
     try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        # Not `json`: py-evm raises Python's recursion limit, and then a file of brackets only
+        # overflows the C stack. This parser bounds the nesting by itself.
+        document = from_json(text)
+    except ValueError as error:
         raise InputError(f"{source}: not JSON that can be read: {error}") from None
     items = document.get("_items") if isinstance(document, dict) else document
     if not isinstance(items, list):

@@ -214,7 +214,7 @@ class SettlementDesk:
             network.travel_to(to_s)
 
     def _wait_past(self, deadline_s: int) -> None:
-        """Let the deadline pass; a running chain may mine no block meanwhile, so clocks count too."""
+        """Let the deadline pass; a running chain may be without blocks, so both clocks count."""
         network = self._consortium.network
         self._travel(deadline_s + 1)
         while max(network.now(), time.time()) <= deadline_s + 1:

@@ -41,7 +41,7 @@ def test_every_acn_session_is_read(shared_data):
         sessions = load_sessions(shared_data / "acn" / name, format="acn")
         assert len(sessions.frame) == n_sessions
         assert sessions.left_out.empty
-        assert len(sessions.notes) == 1
+        assert len(sessions.notes) == 2  # how SoC was inferred, and whose data it is
 
 
 def test_unclaimed_rows_repeat_what_happened(shared_data):
