@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from trading.errors import OptionError
 from trading.fleet import Thresholds, roles
 from trading.lot import Efficiency, LotRun, accounts_of, simulate_lot
 from trading.market import MECHANISMS, Fills, OrderBook, PeerPrice, clear, orders_of
+from trading.reports.numbers import money
 from trading.tables import FLEET, SESSIONS, TRADES, check
 
 SEEDS = range(8)
@@ -448,3 +450,19 @@ def test_the_same_options_give_the_same_tables(small):
     for name in ("trades", "chain", "transactions", "load", "claims", "truth_table", "wallets"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(small, name))
     assert again.summary == small.summary
+
+
+def test_the_documented_truth_table_is_the_computed_one(truths):
+    page = Path(__file__).parents[3] / "docs" / "case-study.md"
+    lines = [line for line in page.read_text(encoding="utf-8").splitlines() if "| yes |" in line]
+    documented = {cells[0]: cells[1:] for cells in map(_cells, lines)}
+    verdicts = [name for name in truths.columns if name.startswith("is_")]
+    assert list(documented) == list(truths.index)
+    for name, row in truths.iterrows():
+        gains = [money(row["buyers_gain_ueur"]), money(row["sellers_gain_ueur"])]
+        computed = ["yes" if row[verdict] else "**no**" for verdict in verdicts]
+        assert documented[name] == [*computed, *gains, row["borne_by"]], name
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
