@@ -17,8 +17,8 @@ from trading.lot import Accounts, LotRun
 from trading.units import Int64Array, cost_ueur
 
 CLAIM_COLUMNS = ("key", "claim", "quantity", "unit", "without_p2p", "with_p2p", "change", "holds")
-LOWER_LOAD = "the load on the grid is lower"
-LOWER_COST = "the requirement is covered at lower cost"
+LOWER_LOAD = "lower load on the grid"
+LOWER_COST = "requirement covered at lower cost"
 BESIDE = "to be read beside the claims"
 
 Number = int | float
@@ -107,7 +107,7 @@ def _claims(run: LotRun, books: Accounts, load: pd.DataFrame) -> list[_Line]:
         _Line(
             key="buyers_worse_off",
             claim=LOWER_COST,
-            quantity="buyers who pay more than the grid alone costs",
+            quantity="buyers who pay more than before",
             unit="buyers",
             without_p2p=0,
             with_p2p=worse,
@@ -159,7 +159,7 @@ def _beside(
         ("buyers_soc", "mean SoC with which buyers leave", "fraction", leave_with, leave_with),
         ("to_full_wh", "what buyers then lack to a full battery", "Wh", to_full, to_full),
         ("charging_min", "time until the last buyer is done", "min", minutes[0], minutes[1]),
-        ("missing_wh", "missing from sellers' batteries afterwards", "Wh", 0, books.missing_wh),
+        ("missing_wh", "missing from sellers' batteries", "Wh", 0, books.missing_wh),
         (
             "grid_with_refill_wh",
             "grid energy once sellers have refilled",
@@ -170,7 +170,7 @@ def _beside(
         ("earned_ueur", "sellers' income", "micro-euro", 0, earned),
         (
             "replacement_ueur",
-            "what its replacement costs at home",
+            "replacement of what is missing, at home",
             "micro-euro",
             0,
             books.replacement_ueur,

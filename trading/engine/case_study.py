@@ -338,6 +338,9 @@ def assumptions(options: CaseStudyOptions) -> tuple[str, ...]:
     def per_kwh(ueur: int) -> str:
         return f"{ueur / 1e6:g} EUR/kWh"
 
+    def percents(ends: tuple[float, float]) -> str:
+        return f"from {ends[0] * 100:g} to {ends[1] * 100:g} %"
+
     capacities = ", ".join(f"{capacity:g}" for capacity in CAPACITIES_KWH)
     chargers, limits = options.chargers, options.thresholds
     return (
@@ -346,9 +349,8 @@ def assumptions(options: CaseStudyOptions) -> tuple[str, ...]:
         f"Number of vehicles: {options.buyers} drawn from the buyers' range and {options.sellers} "
         "from the sellers'. The source gives none.",
         f"Draws: each capacity of {capacities} kWh is as likely as the others; state of charge is "
-        f"uniform from {BUYERS_SOC[0]:.0%} to {BUYERS_SOC[1]:.0%} and from {SELLERS_SOC[0]:.0%} to "
-        f"{SELLERS_SOC[1]:.0%}, to a tenth of a percent, seed {options.seed}. The source gives "
-        "values and ranges, no distribution.",
+        f"uniform {percents(BUYERS_SOC)} and {percents(SELLERS_SOC)}, to a tenth of a percent, "
+        f"seed {options.seed}. The source gives values and ranges, no distribution.",
         f"Thresholds T_b = {limits.buyer:g} and T_s = {limits.seller:g}, the inner edges of those "
         "ranges.",
         f"Price P = {per_kwh(options.price)}, the same for buyer and seller.",

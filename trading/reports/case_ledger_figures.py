@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from trading.engine import CaseStudyResult
+from trading.fleet import Float64Array
 from trading.reports.figures.style import (
     INK,
     MUTED,
@@ -20,7 +21,7 @@ from trading.reports.figures.style import (
     styled,
 )
 from trading.reports.numbers import energy, money, things
-from trading.units import UEUR_PER_EUR, WH_PER_KWH
+from trading.units import UEUR_PER_EUR, WH_PER_KWH, Int64Array
 
 MOST_SHOWN = 40
 _HASH_SHOWN = 8
@@ -74,62 +75,90 @@ def pending_figure(result: CaseStudyResult) -> Figure:
 @styled
 def confirmed_figure(result: CaseStudyResult) -> Figure:
     """Figure 7: from pending to confirmed, operator by operator, for every buyer's transaction."""
-    shown = result.transactions.head(MOST_SHOWN)
+    transactions = _with_end(result)
+    shown = transactions.head(MOST_SHOWN)
     figure = new_figure("From pending to confirmed", height_in=_tall(shown) + 1.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.5, _tall(shown)])
     if shown.empty:
         for axes in (upper, lower):
             say_instead(axes, "No transaction was submitted")
         return figure
-    first = result.transactions["pending_at"].min()
-    _draw_counts(upper, result.transactions, first)
+    _draw_counts(upper, transactions)
     votes = result.chain[result.chain["event"] == "BatchConfirmedBy"]
+    since_first = (votes["time"] - transactions["pending_at"].min()).dt.total_seconds()
     for at, row in enumerate(shown.to_dict("records")):
-        since = (row["pending_at"] - first).total_seconds()
-        times = (votes.loc[votes["batch_id"] == row["batch_id"], "time"] - first).dt.total_seconds()
-        until = times.max() if len(times) else since
+        times = since_first[votes["batch_id"] == row["batch_id"]]
         lower.plot(
-            [since, until], [at, at], color=STATUS_COLOURS["pending"], linewidth=2.2, zorder=1
+            [row["came_s"], row["ended_s"]],
+            [at, at],
+            color=STATUS_COLOURS["pending"],
+            linewidth=2.2,
+            zorder=1,
         )
         lower.plot(times, np.full(len(times), at), "|", color=MUTED, markersize=9, zorder=2)
-        lower.plot(
-            [since], [at], STATUS_MARKERS["pending"], color=STATUS_COLOURS["pending"], zorder=3
-        )
-        if pd.notna(row["confirmed_at"]):
-            done = (row["confirmed_at"] - first).total_seconds()
-            lower.plot(
-                [done], [at], STATUS_MARKERS["confirmed"], color=STATUS_COLOURS["confirmed"],
-                markeredgecolor=INK, markeredgewidth=0.4, markersize=7, zorder=4,
-            )  # fmt: skip
-    for status in ("pending", "confirmed"):
-        lower.plot([], [], STATUS_MARKERS[status], color=STATUS_COLOURS[status], label=status)
+        for second, status in ((row["came_s"], "pending"), (row["ended_s"], row["end"])):
+            _mark(lower, [second], [at], status)
+    for status in ("pending", *dict.fromkeys(shown["end"])):
+        _mark(lower, [], [], status, label=status)
     lower.plot([], [], "|", color=MUTED, markersize=9, label="an operator confirms")
     lower.set_yticks(range(len(shown)), shown["buyer_id"], fontsize=8)
     lower.set_ylim(len(shown) - 0.4, -0.6)
     lower.grid(axis="x", visible=True)
     lower.set_xlabel("Chain time since the first transaction (s)")
-    legend_above(lower, columns=3)
+    legend_above(lower, columns=4)
     _say_rest(figure, result)
     return figure
 
 
-def _draw_counts(axes: Axes, transactions: pd.DataFrame, first: pd.Timestamp) -> None:
-    """How many transactions are pending, and how many confirmed, at each moment."""
-    came = np.sort((transactions["pending_at"] - first).dt.total_seconds().to_numpy())
-    done = np.sort((transactions["confirmed_at"].dropna() - first).dt.total_seconds().to_numpy())
-    last = float(max([*came, *done]))
+def _with_end(result: CaseStudyResult) -> pd.DataFrame:
+    """The transactions with what ended their being pending, and the seconds of both."""
+    table, chain = result.transactions, result.chain
+    refunds = chain[chain["event"] == "BatchRefunded"].set_index("batch_id")["time"]
+    refunded = refunds.reindex(table["batch_id"]).reset_index(drop=True)
+    first, confirmed = table["pending_at"].min(), table["confirmed_at"].notna()
+    ended = table["confirmed_at"].where(confirmed, refunded)
+    return table.assign(
+        end=table["status"].mask(confirmed, "confirmed"),
+        came_s=(table["pending_at"] - first).dt.total_seconds(),
+        ended_s=(ended - first).dt.total_seconds(),
+    )
+
+
+def _mark(axes: Axes, x: list[float], y: list[int], status: str, label: str = "") -> None:
+    axes.plot(
+        x,
+        y,
+        STATUS_MARKERS[status],
+        color=STATUS_COLOURS[status],
+        markeredgecolor=INK,
+        markeredgewidth=0.4,
+        markersize=7,
+        zorder=4,
+        label=label or None,
+    )
+
+
+def _draw_counts(axes: Axes, transactions: pd.DataFrame) -> None:
+    """How many transactions are pending, and how many ended which way, at each moment."""
+    came, ended = (np.sort(transactions[name].to_numpy()) for name in ("came_s", "ended_s"))
     # A little beyond the last change, so that the end state is a line and no spike.
-    moments = np.unique(np.concatenate([[0.0], came, done, [last * 1.03 + 0.5]]))
-    submitted = np.searchsorted(came, moments, side="right")
-    confirmed = np.searchsorted(done, moments, side="right")
-    for status, values in (("pending", submitted - confirmed), ("confirmed", confirmed)):
-        axes.step(
-            moments, values, where="post", color=STATUS_COLOURS[status], linewidth=2, label=status
-        )
+    last = float(ended.max()) * 1.03 + 0.5
+    moments = np.unique(np.concatenate([came, ended, [last]]))
+    curves = {"pending": _so_far(came, moments) - _so_far(ended, moments)}
+    for status in dict.fromkeys(transactions["end"]):
+        some = transactions.loc[transactions["end"] == status, "ended_s"]
+        curves[status] = _so_far(np.sort(some.to_numpy()), moments)
+    for status, values in curves.items():
+        colour = STATUS_COLOURS[status]
+        axes.step(moments, values, where="post", color=colour, linewidth=2, label=status)
     axes.set_ylabel("Transactions")
     axes.set_ylim(0, max(1, len(transactions)) * 1.08)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    legend_above(axes, columns=2)
+    legend_above(axes, columns=4)
+
+
+def _so_far(times: Float64Array, moments: Float64Array) -> Int64Array:
+    return np.searchsorted(times, moments, side="right").astype(np.int64)
 
 
 def _tall(shown: pd.DataFrame) -> float:
