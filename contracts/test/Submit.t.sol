@@ -231,6 +231,18 @@ contract SubmitTest is Setup {
         _submit(_one(_trade(1)));
     }
 
+    function test_submit_reverts_when_the_deadline_is_now() external {
+        deadline = uint40(NOW);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IEnergyConsortium.BatchDeadlineOutOfRange.selector, NOW, NOW + 1, NOW + 1 days
+            )
+        );
+        _submit(_one(_trade(1)));
+        deadline = uint40(NOW + 1);
+        _submit(_one(_trade(1)));
+    }
+
     function test_threat_locks_are_not_held_by_far_deadlines() external {
         deadline = uint40(NOW + 1 days + 1);
         vm.expectRevert(

@@ -123,9 +123,11 @@ class Stays:
         self.is_seller: BoolArray = (equations.role == SELLER) & (self.discharge_w > 0)
         self.role = np.where(self.is_buyer, "buyer", np.where(self.is_seller, "seller", "neutral"))
 
-        # The integer content above both floors, so that no rounding ever takes a seller below one.
+        # The integer content above both floors, so that no rounding ever takes a seller below one;
+        # to a millionth of a Wh, below which a product of doubles is noise (0.81 * 40_000).
         kept = np.maximum(rules.thresholds.seller, table["reserve_soc"].to_numpy(np.float64))
-        spare = self.content_wh - np.ceil(kept * self.capacity_wh).astype(np.int64)
+        kept_wh = np.ceil((kept * self.capacity_wh).round(6)).astype(np.int64)
+        spare = self.content_wh - kept_wh
         spare = np.minimum(equations.available_wh, np.maximum(spare, 0))
         required = np.minimum(efficiency.charge_for(equations.required_wh), self.need_wh)
         self.bid_cap_wh: Int64Array = np.where(self.is_buyer, required, 0)
