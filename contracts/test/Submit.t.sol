@@ -187,6 +187,29 @@ contract SubmitTest is Setup {
         _submit(_one(_trade(1)));
     }
 
+    /// @dev Nobody's number must not be taken for that of whoever has none.
+    function test_submit_reverts_for_a_stranger_when_the_parties_named_nobody() external {
+        IEnergyConsortium.Mandate memory mandate = _mandate();
+        mandate.aggregator = address(0);
+        mandate.openToBuyers = false;
+        _setMandate(buyer, mandate);
+        _setMandate(seller, mandate);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IEnergyConsortium.TradeSubmitterNotAllowed.selector, 0, buyer, stranger
+            )
+        );
+        vm.prank(stranger);
+        consortium.submit(_one(_trade(1)), deadline);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IEnergyConsortium.TradeSubmitterNotAllowed.selector, 0, seller, buyerOwner
+            )
+        );
+        vm.prank(buyerOwner);
+        consortium.submit(_one(_trade(1)), deadline);
+    }
+
     function test_threat_a_seller_is_not_named_without_its_consent() external {
         Trade[] memory trades = _one(_trade(1));
         IEnergyConsortium.Mandate memory mandate = _mandate();
