@@ -38,6 +38,9 @@ CONTRACTS = {
     "EnergyConsortium": "src/EnergyConsortium.sol",
 }
 
+#: Contract name to the file with the types that are signed for it (EIP-712).
+SIGNED_TYPES = {"EnergyConsortium": "eip712.json"}
+
 #: py-solc-x downloads without a timeout of its own; a native compiler is about 15 MB.
 DOWNLOAD_TIMEOUT_S = 120
 
@@ -119,10 +122,19 @@ def compile_contracts() -> dict[str, str]:
             output = solcx.compile_standard(request, solc_binary=compiler)
         except solcx.exceptions.SolcError as error:
             raise BuildError(f"the sources do not compile:\n{error.message}") from error
-        if warnings := [found["formattedMessage"] for found in output.get("errors", [])]:
+        if warnings := _own_warnings(output.get("errors", [])):
             raise BuildError("the sources compile with warnings:\n" + "\n".join(warnings))
         artifacts[name] = _artifact(name, file_name, output, sources)
     return artifacts
+
+
+def _own_warnings(found: list[dict[str, Any]]) -> list[str]:
+    """Leave out what the compiler says of pinned libraries, which are not ours to change."""
+    return [
+        entry["formattedMessage"]
+        for entry in found
+        if not entry.get("sourceLocation", {}).get("file", "").startswith("node_modules/")
+    ]
 
 
 def find_compiler(version: str) -> Path:
@@ -251,6 +263,8 @@ def _artifact(name: str, file_name: str, output: dict[str, Any], sources: dict[s
         "immutable_references": compiled["evm"]["deployedBytecode"]["immutableReferences"],
         "storage_layout": _without_ids(compiled["storageLayout"]),
     }
+    if name in SIGNED_TYPES:
+        artifact["eip712"] = json.loads((ROOT / SIGNED_TYPES[name]).read_text(encoding="utf-8"))
     return json.dumps(artifact, indent=2) + "\n"
 
 

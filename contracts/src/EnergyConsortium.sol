@@ -5,10 +5,23 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {AccountWord, LARGEST_AGGREGATOR, LARGEST_BALANCE, NEW_ACCOUNT} from "./AccountWord.sol";
 import {IEnergyConsortium} from "./IEnergyConsortium.sol";
+import {
+    CONFIRMATION_TYPEHASH,
+    DOMAIN_NAME,
+    DOMAIN_VERSION,
+    ENROLLMENT_TYPEHASH,
+    MANDATE_CHANGE_TYPEHASH,
+    MANDATE_REVOCATION_TYPEHASH,
+    MANDATE_TYPEHASH,
+    WITHDRAWAL_TYPEHASH
+} from "./SignedTypes.sol";
 import {Trade} from "./Trade.sol";
 
 /// @title EnergyConsortium
@@ -16,7 +29,7 @@ import {Trade} from "./Trade.sol";
 /// @dev Batches are known by their hash. Trades are never stored: whoever settles or refunds a
 /// batch hands them in again, and the hash proves them. Money moves between words of an internal
 /// ledger; only `deposit` and `withdraw` touch the token.
-contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
+contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard, EIP712 {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
@@ -38,6 +51,14 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
     struct Seat {
         address operator;
         uint40 vacatedAt;
+    }
+
+    /// @dev What is known of an operator's key. `seatPlusOne` is zero while it has no seat. Bit s
+    /// of `held` is set once it has held seat s: it never gets that seat again, so that signatures
+    /// it gave before it left stay void.
+    struct Keyholder {
+        uint8 seatPlusOne;
+        uint96 held;
     }
 
     /// @dev One slot: spare 216 | admitted 8 | account 32. The account stays when the lot is
@@ -138,8 +159,8 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
 
     Seat[MAX_SEATS] private _seats;
 
-    /// @dev An operator's seat plus one; zero for everyone else.
-    mapping(address operator => uint256 seatPlusOne) private _seatPlusOne;
+    /// @dev One slot: spare 152 | held 96 | seatPlusOne 8
+    mapping(address operator => Keyholder) private _keyholders;
 
     mapping(uint16 lot => Lot) private _lots;
 
@@ -148,6 +169,9 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
     mapping(uint256 number => address aggregator) private _aggregatorAt;
 
     mapping(uint32 account => Identity) private _identities;
+
+    /// @inheritdoc IEnergyConsortium
+    mapping(address owner => uint256) public nonces;
 
     /// @dev One slot each: rejections 96 | confirmations 96 | deadline 40 | size 16 | state 8
     mapping(bytes32 batchId => Batch) private _batches;
@@ -162,8 +186,7 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
     }
 
     modifier onlyOwnerOf(uint32 account_) {
-        address owner = _identities[account_].owner;
-        if (owner == address(0)) revert AccountUnknown(account_);
+        address owner = _ownerOf(account_);
         if (msg.sender != owner) revert AccountOwnerOnly(account_, msg.sender, owner);
         _;
     }
@@ -188,7 +211,7 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         uint32 lowest,
         uint32 highest,
         uint32 spread
-    ) {
+    ) EIP712(DOMAIN_NAME, DOMAIN_VERSION) {
         if (address(token_).code.length == 0) {
             revert TokenInvalid(address(token_), 0, TOKEN_DECIMALS);
         }
@@ -311,11 +334,24 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
 
     /// @inheritdoc IEnergyConsortium
     function register(bytes32 tag) external returns (uint32 account_) {
-        if (accountCount == type(uint32).max) revert AccountsExhausted(type(uint32).max);
-        account_ = ++accountCount;
-        _accounts[account_] = NEW_ACCOUNT;
-        _identities[account_] = Identity({owner: msg.sender, tag: tag});
-        emit AccountRegistered(account_, msg.sender, tag);
+        return _register(msg.sender, tag);
+    }
+
+    /// @inheritdoc IEnergyConsortium
+    function enroll(
+        address owner,
+        bytes32 tag,
+        Mandate calldata mandate,
+        uint40 deadline,
+        bytes calldata signature
+    ) external whenNotPaused returns (uint32 account_) {
+        uint256 nonce = _useNonce(owner);
+        bytes32 content = keccak256(
+            abi.encode(ENROLLMENT_TYPEHASH, owner, tag, _hashMandate(mandate), nonce, deadline)
+        );
+        _checkSignature(owner, nonce, deadline, content, signature);
+        account_ = _register(owner, tag);
+        _setMandate(account_, mandate);
     }
 
     /// @inheritdoc IEnergyConsortium
@@ -324,34 +360,42 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         whenNotPaused
         onlyOwnerOf(account_)
     {
-        if (mandate.validUntil < block.timestamp) {
-            revert MandateExpired(account_, mandate.validUntil, block.timestamp);
-        }
-        Aggregator memory named = _aggregators[mandate.aggregator];
-        if (mandate.aggregator != address(0) && !named.admitted) {
-            revert AggregatorInvalid(mandate.aggregator);
-        }
-        _accounts[account_] = _accounts[account_].withMandate(
-            mandate.maxBuyPrice,
-            mandate.minSellPrice,
-            mandate.validUntil,
-            named.number,
-            mandate.openToBuyers
+        _useNonce(msg.sender);
+        _setMandate(account_, mandate);
+    }
+
+    /// @inheritdoc IEnergyConsortium
+    function setMandateBySignature(
+        uint32 account_,
+        Mandate calldata mandate,
+        uint40 deadline,
+        bytes calldata signature
+    ) external whenNotPaused {
+        address owner = _ownerOf(account_);
+        uint256 nonce = _useNonce(owner);
+        bytes32 content = keccak256(
+            abi.encode(MANDATE_CHANGE_TYPEHASH, account_, _hashMandate(mandate), nonce, deadline)
         );
-        emit MandateSet(
-            account_,
-            mandate.aggregator,
-            mandate.maxBuyPrice,
-            mandate.minSellPrice,
-            mandate.validUntil,
-            mandate.openToBuyers
-        );
+        _checkSignature(owner, nonce, deadline, content, signature);
+        _setMandate(account_, mandate);
     }
 
     /// @inheritdoc IEnergyConsortium
     function revokeMandate(uint32 account_) external onlyOwnerOf(account_) {
-        _accounts[account_] = _accounts[account_].withoutMandate();
-        emit MandateRevoked(account_);
+        _useNonce(msg.sender);
+        _revokeMandate(account_);
+    }
+
+    /// @inheritdoc IEnergyConsortium
+    function revokeMandateBySignature(uint32 account_, uint40 deadline, bytes calldata signature)
+        external
+    {
+        address owner = _ownerOf(account_);
+        uint256 nonce = _useNonce(owner);
+        bytes32 content =
+            keccak256(abi.encode(MANDATE_REVOCATION_TYPEHASH, account_, nonce, deadline));
+        _checkSignature(owner, nonce, deadline, content, signature);
+        _revokeMandate(account_);
     }
 
     /// @inheritdoc IEnergyConsortium
@@ -384,19 +428,23 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         nonReentrant
         onlyOwnerOf(account_)
     {
-        if (to == address(0) || to == address(this)) revert RecipientInvalid(to);
-        if (amount == 0) revert AmountZero(account_);
-        AccountWord word = _accounts[account_];
-        if (amount > word.free()) {
-            revert AccountBalanceTooLow(account_, word.free().toUint64(), amount);
-        }
+        _withdraw(account_, amount, to);
+    }
 
-        // amount <= free <= trackedDeposits.
-        trackedDeposits -= amount;
-        _accounts[account_] = word.debit(amount);
-        emit Withdrawn(account_, to, amount);
-
-        token.safeTransfer(to, amount);
+    /// @inheritdoc IEnergyConsortium
+    function withdrawBySignature(
+        uint32 account_,
+        uint64 amount,
+        address to,
+        uint40 deadline,
+        bytes calldata signature
+    ) external nonReentrant {
+        address owner = _ownerOf(account_);
+        uint256 nonce = _useNonce(owner);
+        bytes32 content =
+            keccak256(abi.encode(WITHDRAWAL_TYPEHASH, account_, amount, to, nonce, deadline));
+        _checkSignature(owner, nonce, deadline, content, signature);
+        _withdraw(account_, amount, to);
     }
 
     // --------------------------------------------------------------------------------- batches
@@ -407,20 +455,18 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         whenNotPaused
         returns (bytes32 batchId)
     {
-        if (trades.length == 0 || trades.length > MAX_TRADES) {
-            revert BatchSizeOutOfRange(trades.length, MAX_TRADES);
-        }
-        if (deadline <= block.timestamp || deadline > block.timestamp + MAX_LIFETIME) {
-            revert BatchDeadlineOutOfRange(
-                deadline, block.timestamp + 1, block.timestamp + MAX_LIFETIME
-            );
-        }
-        batchId = _batchId(msg.sender, deadline, _hash(trades));
-        Batch storage entry = _transition(batchId, IN_NONE, BatchState.Pending);
-        entry.size = trades.length.toUint16();
-        entry.deadline = deadline;
-        uint256 locked = _lockCosts(trades);
-        emit BatchSubmitted(batchId, msg.sender, deadline, locked.toUint64(), _words(trades));
+        (batchId,) = _submit(trades, deadline);
+    }
+
+    /// @inheritdoc IEnergyConsortium
+    function submitWithSignatures(
+        Trade[] calldata trades,
+        uint40 deadline,
+        SeatSignature[] calldata signatures
+    ) external whenNotPaused returns (bytes32 batchId) {
+        Batch storage entry;
+        (batchId, entry) = _submit(trades, deadline);
+        _confirmAll(batchId, entry, signatures);
     }
 
     /// @inheritdoc IEnergyConsortium
@@ -429,6 +475,13 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         entry.confirmations |= vote;
         emit BatchConfirmedBy(batchId, msg.sender, seat);
         _decide(batchId, entry);
+    }
+
+    /// @inheritdoc IEnergyConsortium
+    function confirmWithSignatures(bytes32 batchId, SeatSignature[] calldata signatures) external {
+        Batch storage entry = _batches[batchId];
+        _expect(batchId, entry, IN_PENDING);
+        _confirmAll(batchId, entry, signatures);
     }
 
     /// @inheritdoc IEnergyConsortium
@@ -507,7 +560,7 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
 
     /// @inheritdoc IEnergyConsortium
     function isOperator(address operator) external view returns (bool) {
-        return _seatPlusOne[operator] != 0;
+        return _keyholders[operator].seatPlusOne != 0;
     }
 
     /// @inheritdoc IEnergyConsortium
@@ -604,19 +657,22 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
 
     /// @dev Gives the operator the lowest seat that nobody holds and whose old votes are all dead:
     /// a batch submitted before the seat was vacated has a deadline at most MAX_LIFETIME after
-    /// that.
+    /// that. A seat that the same key has held is passed over: signatures it gave for it, perhaps
+    /// on batches not yet submitted, must not come back to life.
     function _takeSeat(address operator) private returns (uint8 seat) {
         if (operator == address(0)) revert OperatorInvalid(operator);
-        if (_seatPlusOne[operator] != 0) revert OperatorSeated(operator, _seatOf(operator));
+        Keyholder memory key = _keyholders[operator];
+        if (key.seatPlusOne != 0) revert OperatorSeated(operator, _seatOf(operator));
 
         uint256 availableFrom = 0;
         for (seat = 0; seat < MAX_SEATS; ++seat) {
             Seat memory place = _seats[seat];
-            if (place.operator != address(0)) continue;
+            if (place.operator != address(0) || (key.held >> seat) & 1 != 0) continue;
             uint256 from = place.vacatedAt == 0 ? 0 : place.vacatedAt + MAX_LIFETIME + 1;
             if (block.timestamp >= from) {
                 _seats[seat].operator = operator;
-                _seatPlusOne[operator] = uint256(seat) + 1;
+                _keyholders[operator] =
+                    Keyholder({seatPlusOne: seat + 1, held: key.held | (uint96(1) << seat)});
                 _settings.seats |= uint96(1) << seat;
                 ++_settings.operatorCount;
                 return seat;
@@ -630,7 +686,7 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
     function _leaveSeat(address operator) private returns (uint8 seat) {
         seat = _seatOf(operator);
         _seats[seat] = Seat({operator: address(0), vacatedAt: block.timestamp.toUint40()});
-        delete _seatPlusOne[operator];
+        _keyholders[operator].seatPlusOne = 0;
         _settings.seats &= ~(uint96(1) << seat);
         --_settings.operatorCount;
     }
@@ -656,12 +712,120 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
     }
 
     function _seatOf(address operator) private view returns (uint8) {
-        uint256 seatPlusOne = _seatPlusOne[operator];
+        uint8 seatPlusOne = _keyholders[operator].seatPlusOne;
         if (seatPlusOne == 0) revert OperatorUnknown(operator);
-        return (seatPlusOne - 1).toUint8();
+        return seatPlusOne - 1;
+    }
+
+    // ------------------------------------------------------------------- accounts and signatures
+
+    function _ownerOf(uint32 account_) private view returns (address owner) {
+        owner = _identities[account_].owner;
+        if (owner == address(0)) revert AccountUnknown(account_);
+    }
+
+    function _register(address owner, bytes32 tag) private returns (uint32 account_) {
+        if (accountCount == type(uint32).max) revert AccountsExhausted(type(uint32).max);
+        account_ = ++accountCount;
+        _accounts[account_] = NEW_ACCOUNT;
+        _identities[account_] = Identity({owner: owner, tag: tag});
+        emit AccountRegistered(account_, owner, tag);
+    }
+
+    function _setMandate(uint32 account_, Mandate calldata mandate) private {
+        if (mandate.validUntil < block.timestamp) {
+            revert MandateExpired(account_, mandate.validUntil, block.timestamp);
+        }
+        Aggregator memory named = _aggregators[mandate.aggregator];
+        if (mandate.aggregator != address(0) && !named.admitted) {
+            revert AggregatorInvalid(mandate.aggregator);
+        }
+        _accounts[account_] = _accounts[account_].withMandate(
+            mandate.maxBuyPrice,
+            mandate.minSellPrice,
+            mandate.validUntil,
+            named.number,
+            mandate.openToBuyers
+        );
+        emit MandateSet(
+            account_,
+            mandate.aggregator,
+            mandate.maxBuyPrice,
+            mandate.minSellPrice,
+            mandate.validUntil,
+            mandate.openToBuyers
+        );
+    }
+
+    function _revokeMandate(uint32 account_) private {
+        _accounts[account_] = _accounts[account_].withoutMandate();
+        emit MandateRevoked(account_);
+    }
+
+    function _withdraw(uint32 account_, uint64 amount, address to) private {
+        if (to == address(0) || to == address(this)) revert RecipientInvalid(to);
+        if (amount == 0) revert AmountZero(account_);
+        AccountWord word = _accounts[account_];
+        if (amount > word.free()) {
+            revert AccountBalanceTooLow(account_, word.free().toUint64(), amount);
+        }
+
+        // amount <= free <= trackedDeposits.
+        trackedDeposits -= amount;
+        _accounts[account_] = word.debit(amount);
+        emit Withdrawn(account_, to, amount);
+
+        token.safeTransfer(to, amount);
+    }
+
+    /// @dev Every signature over this nonce is void from here on, whether or not it was used.
+    function _useNonce(address owner) private returns (uint256 nonce) {
+        nonce = nonces[owner]++;
+        emit NonceUsed(owner, nonce);
+    }
+
+    /// @dev The nonce is used before the owner's contract, if it is one, is asked.
+    function _checkSignature(
+        address owner,
+        uint256 nonce,
+        uint40 deadline,
+        bytes32 content,
+        bytes calldata signature
+    ) private view {
+        if (block.timestamp > deadline) {
+            revert SignatureExpired(owner, deadline, block.timestamp);
+        }
+        bytes32 digest = _hashTypedDataV4(content);
+        if (!SignatureChecker.isValidSignatureNow(owner, digest, signature)) {
+            revert SignatureInvalid(owner, nonce);
+        }
+    }
+
+    function _hashMandate(Mandate calldata mandate) private pure returns (bytes32) {
+        return keccak256(abi.encode(MANDATE_TYPEHASH, mandate));
     }
 
     // ----------------------------------------------------------------------- states and voting
+
+    function _submit(Trade[] calldata trades, uint40 deadline)
+        private
+        returns (bytes32 batchId, Batch storage entry)
+    {
+        if (trades.length == 0 || trades.length > MAX_TRADES) {
+            revert BatchSizeOutOfRange(trades.length, MAX_TRADES);
+        }
+        if (deadline <= block.timestamp || deadline > block.timestamp + MAX_LIFETIME) {
+            revert BatchDeadlineOutOfRange(
+                deadline, block.timestamp + 1, block.timestamp + MAX_LIFETIME
+            );
+        }
+        batchId = _batchId(msg.sender, deadline, _hash(trades));
+        entry = _transition(batchId, IN_NONE, BatchState.Pending);
+        entry.size = trades.length.toUint16();
+        entry.deadline = deadline;
+        uint256 locked = _lockCosts(trades);
+        emit BatchSubmitted(batchId, msg.sender, deadline, locked.toUint64(), _words(trades));
+    }
 
     /// @dev Binds chain, contract, submitter, deadline and every trade, so that a vote can mean no
     /// other batch and nobody can occupy the id of someone else's.
@@ -723,6 +887,44 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard {
         if ((entry.confirmations | entry.rejections) & vote != 0) {
             revert BatchAlreadyVoted(batchId, msg.sender, seat, entry.confirmations & vote != 0);
         }
+    }
+
+    /// @dev Records the votes of a pending batch's signers. Strictly ascending signers are
+    /// different ones and none is zero, which is what a signature recovers to that is malformed or
+    /// has the larger of its two possible values of s. A seat that has voted is passed over.
+    function _confirmAll(bytes32 batchId, Batch storage entry, SeatSignature[] calldata signatures)
+        private
+    {
+        if (signatures.length == 0) revert ConfirmationsMissing(batchId);
+        uint256 voted = entry.confirmations | entry.rejections;
+        uint256 votes = 0;
+        address previous = address(0);
+        for (uint256 i = 0; i < signatures.length; ++i) {
+            uint8 seat = signatures[i].seat;
+            address signer = _signerOf(batchId, signatures[i]);
+            if (signer <= previous) {
+                revert ConfirmationsUnsorted(i, seat, signer, previous);
+            }
+            previous = signer;
+            address holder = seat < MAX_SEATS ? _seats[seat].operator : address(0);
+            if (signer != holder) revert ConfirmationSignerInvalid(i, seat, signer, holder);
+            if ((voted >> seat) & 1 != 0) continue;
+            votes |= 1 << seat;
+            emit BatchConfirmedBy(batchId, signer, seat);
+        }
+        // Only bits below MAX_SEATS are set.
+        entry.confirmations |= uint96(votes);
+        _decide(batchId, entry);
+    }
+
+    /// @dev Who signed a confirmation; zero for a signature that none could have made.
+    function _signerOf(bytes32 batchId, SeatSignature calldata signature)
+        private
+        view
+        returns (address signer)
+    {
+        bytes32 content = keccak256(abi.encode(CONFIRMATION_TYPEHASH, batchId, signature.seat));
+        (signer,,) = ECDSA.tryRecover(_hashTypedDataV4(content), signature.r, signature.vs);
     }
 
     /// @dev Pending -> Confirmed or Rejected when the votes of current seats decide it. Both cannot

@@ -92,6 +92,16 @@ interface IEnergyConsortium {
         uint8 seat;
     }
 
+    /// @notice An operator's signature over `Confirmation(bytes32 batchId,uint8 seat)` (EIP-712).
+    /// @param seat The seat it votes from, which is part of what it signed.
+    /// @param r As ECDSA names it.
+    /// @param vs s, with the parity of the recovery id in the highest bit (EIP-2098).
+    struct SeatSignature {
+        uint8 seat;
+        bytes32 r;
+        bytes32 vs;
+    }
+
     // ---------------------------------------------------------------------------------- events
 
     /// @notice The authority named its successor, who has still to accept; zero takes an offer
@@ -148,6 +158,10 @@ interface IEnergyConsortium {
 
     /// @notice An account's standing limits were withdrawn.
     event MandateRevoked(uint32 indexed account);
+
+    /// @notice Every signature that the owner gave over this nonce is void from here on: it was
+    /// used, or the owner changed a mandate itself.
+    event NonceUsed(address indexed owner, uint256 nonce);
 
     /// @notice Tokens came in and were credited to the account's free balance.
     event Deposited(uint32 indexed account, address indexed from, uint64 amount);
@@ -221,8 +235,9 @@ interface IEnergyConsortium {
     /// @notice The zero address cannot be an operator.
     error OperatorInvalid(address operator);
 
-    /// @notice All seats are taken or were vacated less than MAX_LIFETIME ago. `availableFrom` is
-    /// the first second in which one can be given again, zero when every seat is occupied.
+    /// @notice All seats that this key has not held are taken or were vacated less than
+    /// MAX_LIFETIME ago. `availableFrom` is the first second in which one can be given again, zero
+    /// when there is none.
     error SeatsExhausted(uint256 availableFrom);
 
     /// @notice The quorum must be at least 1 and at most the number of operators.
@@ -266,6 +281,13 @@ interface IEnergyConsortium {
     /// @notice A mandate must be valid in the second in which it is set.
     error MandateExpired(uint32 account, uint32 validUntil, uint256 timestamp);
 
+    /// @notice The last second in which the owner's signature may be used has passed.
+    error SignatureExpired(address owner, uint40 deadline, uint256 timestamp);
+
+    /// @notice The owner did not sign this: other content, chain, contract or signer, or a nonce
+    /// other than `nonce`, its next one.
+    error SignatureInvalid(address owner, uint256 nonce);
+
     /// @notice A batch holds between 1 and `largest` trades.
     error BatchSizeOutOfRange(uint256 size, uint256 largest);
 
@@ -278,6 +300,18 @@ interface IEnergyConsortium {
 
     /// @notice A vote is final: this seat has cast one on this batch.
     error BatchAlreadyVoted(bytes32 batchId, address operator, uint8 seat, bool confirmed);
+
+    /// @notice A bundle of confirmations needs at least one signature.
+    error ConfirmationsMissing(bytes32 batchId);
+
+    /// @notice Signers must come in strictly ascending order of their addresses. `position` is the
+    /// signature's place in the bundle, from zero. A signer of zero: no key can have made the
+    /// signature.
+    error ConfirmationsUnsorted(uint256 position, uint8 seat, address signer, address previous);
+
+    /// @notice The signer is not the operator on the seat it signed for: another key, or a
+    /// signature over another batch, seat, chain or contract. `holder` is zero for an empty seat.
+    error ConfirmationSignerInvalid(uint256 position, uint8 seat, address signer, address holder);
 
     /// @notice Neither threshold is reached: `confirmations` current seats confirmed and `possible`
     /// still may or did, while `quorum` are needed.
@@ -346,9 +380,10 @@ interface IEnergyConsortium {
     /// @notice Takes the authority over. The proposed authority only. Emits `AuthorityTransferred`.
     function acceptAuthority() external;
 
-    /// @notice Gives an operator the lowest seat that is free. A seat that was vacated can be given
-    /// again only after MAX_LIFETIME, when no pending batch can still carry a vote of its former
-    /// holder. Authority only. Emits `OperatorAdded`.
+    /// @notice Gives an operator the lowest seat that is free and that it never held itself. A seat
+    /// that was vacated can be given again only after MAX_LIFETIME, when no pending batch can still
+    /// carry a vote of its former holder, and never to a former holder, whose old signatures name
+    /// it. Authority only. Emits `OperatorAdded`.
     function addOperator(address operator) external returns (uint8 seat);
 
     /// @notice Takes an operator's seat. At least `quorum` operators must remain. Pending batches
@@ -398,14 +433,46 @@ interface IEnergyConsortium {
     /// session's id.
     function register(bytes32 tag) external returns (uint32 account_);
 
+    /// @notice Opens an account for an owner and sets its standing limits, both as it signed:
+    /// `Enrollment(address owner,bytes32 tag,Mandate mandate,uint256 nonce,uint40 deadline)`
+    /// (EIP-712, also ERC-1271), with the owner's next nonce. Anyone, until the deadline, not while
+    /// paused. Conditions of `setMandate`. Emits `NonceUsed`, `AccountRegistered` and `MandateSet`.
+    /// @param deadline Last second in which the signature may be used, here and below.
+    /// @param signature 65 bytes r, s, v with the lower s; or what the owner's contract accepts.
+    function enroll(
+        address owner,
+        bytes32 tag,
+        Mandate calldata mandate,
+        uint40 deadline,
+        bytes calldata signature
+    ) external returns (uint32 account_);
+
     /// @notice Replaces the account's standing limits, for later submissions. Its owner only, not
-    /// while paused. The aggregator must be admitted (or zero) and `validUntil` not past. Emits
-    /// `MandateSet`.
+    /// while paused. The aggregator must be admitted (or zero) and `validUntil` not past. Uses the
+    /// owner's next nonce, so that no mandate signed before can take the place of this one. Emits
+    /// `NonceUsed` and `MandateSet`.
     function setMandate(uint32 account_, Mandate calldata mandate) external;
 
+    /// @notice `setMandate` with the owner's signature over
+    /// `MandateChange(uint32 account,Mandate mandate,uint256 nonce,uint40 deadline)`. Anyone, until
+    /// the deadline, not while paused. Emits `NonceUsed` and `MandateSet`.
+    function setMandateBySignature(
+        uint32 account_,
+        Mandate calldata mandate,
+        uint40 deadline,
+        bytes calldata signature
+    ) external;
+
     /// @notice Withdraws the account's standing limits, for later submissions. Its owner only, also
-    /// while paused. Emits `MandateRevoked`.
+    /// while paused. Uses the owner's next nonce, so that no mandate signed before can undo it.
+    /// Emits `NonceUsed` and `MandateRevoked`.
     function revokeMandate(uint32 account_) external;
+
+    /// @notice `revokeMandate` with the owner's signature over
+    /// `MandateRevocation(uint32 account,uint256 nonce,uint40 deadline)`. Anyone, until the
+    /// deadline, also while paused. Emits `NonceUsed` and `MandateRevoked`.
+    function revokeMandateBySignature(uint32 account_, uint40 deadline, bytes calldata signature)
+        external;
 
     /// @notice Takes `amount` micro-euro of the token from the caller, who must have approved it,
     /// and credits them to any account. Anyone, not while paused. Emits `Deposited`.
@@ -414,6 +481,17 @@ interface IEnergyConsortium {
     /// @notice Pays `amount` micro-euro of the account's free balance out. Its owner only, also
     /// while paused. Emits `Withdrawn`.
     function withdraw(uint32 account_, uint64 amount, address to) external;
+
+    /// @notice `withdraw` with the owner's signature over
+    /// `Withdrawal(uint32 account,uint64 amount,address to,uint256 nonce,uint40 deadline)`. Anyone,
+    /// until the deadline, also while paused. Emits `NonceUsed` and `Withdrawn`.
+    function withdrawBySignature(
+        uint32 account_,
+        uint64 amount,
+        address to,
+        uint40 deadline,
+        bytes calldata signature
+    ) external;
 
     // --------------------------------------------------------------------------------- batches
 
@@ -436,12 +514,31 @@ interface IEnergyConsortium {
     /// keccak256(trades))).
     function submit(Trade[] calldata trades, uint40 deadline) external returns (bytes32 batchId);
 
+    /// @notice `submit` and `confirmWithSignatures` in one transaction: None -> Pending, and on to
+    /// Confirmed when the signatures reach the quorum. The id of a batch is known before it is
+    /// submitted, so operators can check and sign it before. Same callers, checks and events as
+    /// those two.
+    function submitWithSignatures(
+        Trade[] calldata trades,
+        uint40 deadline,
+        SeatSignature[] calldata signatures
+    ) external returns (bytes32 batchId);
+
     /// @notice Records the caller's confirmation, and Pending -> Confirmed when `quorum` current
     /// seats have confirmed. (As every vote it evaluates both thresholds, so after a change of
     /// seats or quorum a vote can bring about what `finalize` would have.) Operators only, once per
     /// seat and batch, until the deadline. Emits `BatchConfirmedBy`, and `BatchConfirmed` at the
     /// quorum.
     function confirm(bytes32 batchId) external;
+
+    /// @notice Records the confirmations that operators signed off chain, and Pending -> Confirmed
+    /// when `quorum` current seats have confirmed. Anyone, until the deadline. Below the quorum the
+    /// votes stand as if cast directly. A seat that has voted on chain is passed over, whichever
+    /// way it voted: its vote is final and counts once, and it cannot make a bundle fail. Emits
+    /// `BatchConfirmedBy` for each new vote, and `BatchConfirmed` at the quorum.
+    /// @param signatures At least one, ascending by the signer's address, none twice; each over
+    /// `Confirmation(bytes32 batchId,uint8 seat)` (EIP-712) by the operator now on that seat.
+    function confirmWithSignatures(bytes32 batchId, SeatSignature[] calldata signatures) external;
 
     /// @notice Records the caller's rejection, and Pending -> Rejected when the current seats left
     /// cannot reach the quorum. Operators only, once per seat and batch, until the deadline. Emits
@@ -543,6 +640,9 @@ interface IEnergyConsortium {
 
     /// @notice The account's standing limits; all zero when there are none.
     function mandateOf(uint32 account_) external view returns (Mandate memory);
+
+    /// @notice The nonce that an owner's next signature has to carry.
+    function nonces(address owner) external view returns (uint256);
 
     /// @notice Sum of all accounts' free and locked balances, in micro-euro: deposits minus
     /// withdrawals.

@@ -347,7 +347,19 @@ contract OperatorsTest is Setup {
         vm.warp(NOW + 1 days);
         assertEq(consortium.addOperator(_newcomer), 4);
         vm.warp(NOW + 1 days + 1);
-        assertEq(consortium.addOperator(operators[0]), 0);
+        assertEq(consortium.addOperator(stranger), 0);
+        vm.stopPrank();
+    }
+
+    function test_threat_a_key_never_gets_a_seat_back_for_which_it_has_signed() external {
+        vm.startPrank(authority);
+        consortium.removeOperator(operators[0]);
+        vm.warp(NOW + 1 days + 1);
+        assertEq(consortium.addOperator(operators[0]), 4);
+        consortium.removeOperator(operators[0]);
+        vm.warp(NOW + 3 days);
+        assertEq(consortium.addOperator(operators[0]), 5);
+        assertEq(consortium.addOperator(_newcomer), 0);
         vm.stopPrank();
     }
 
@@ -505,11 +517,11 @@ contract SettingsTest is Setup {
     }
 
     function test_setAggregator_reverts_when_its_numbers_are_used_up() external {
-        // Slot 4 holds the counters: deposits 64 | accounts 32 | aggregators 16, from the low end.
-        uint256 slot = uint256(vm.load(address(consortium), bytes32(uint256(4))));
+        // Slot 6 holds the counters: deposits 64 | accounts 32 | aggregators 16, from the low end.
+        uint256 slot = uint256(vm.load(address(consortium), bytes32(uint256(6))));
         uint256 mask = uint256(type(uint16).max) << 96;
         slot = (slot & ~mask) | ((2 ** 14 - 1) << 96);
-        vm.store(address(consortium), bytes32(uint256(4)), bytes32(slot));
+        vm.store(address(consortium), bytes32(uint256(6)), bytes32(slot));
         vm.startPrank(authority);
         consortium.setAggregator(aggregator, false);
         consortium.setAggregator(aggregator, true);

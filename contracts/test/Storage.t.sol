@@ -7,11 +7,11 @@ import {Setup} from "./support/Setup.sol";
 
 /// @dev The storage layout that the contract's README draws, read slot by slot.
 contract StorageTest is Setup {
-    uint256 private constant SETTINGS_SLOT = 3;
-    uint256 private constant COUNTERS_SLOT = 4;
-    uint256 private constant SEATS_SLOT = 5;
-    uint256 private constant BATCHES_SLOT = 106;
-    uint256 private constant ACCOUNTS_SLOT = 107;
+    uint256 private constant SETTINGS_SLOT = 5;
+    uint256 private constant COUNTERS_SLOT = 6;
+    uint256 private constant SEATS_SLOT = 7;
+    uint256 private constant BATCHES_SLOT = 109;
+    uint256 private constant ACCOUNTS_SLOT = 110;
 
     function test_settings_share_one_slot() external {
         vm.prank(authority);

@@ -581,7 +581,7 @@ contract SubmitTest is Setup {
 
     function test_the_last_sequence_number_can_be_used() external {
         // Field `sequence` of the account word, in the slot of the buyer's account.
-        bytes32 slot = bytes32(uint256(107) + buyer);
+        bytes32 slot = bytes32(uint256(110) + buyer);
         uint256 word = uint256(vm.load(address(consortium), slot));
         word |= uint256(type(uint32).max - 1) << 112;
         vm.store(address(consortium), slot, bytes32(word));

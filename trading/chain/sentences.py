@@ -125,6 +125,17 @@ SENTENCES: dict[str, tuple[type[LedgerRevertedError], str]] = {
         "the mandate of account {account} would end at {validUntil:time}, and it is "
         "{timestamp:time}; choose a later end.",
     ),
+    # owners' signatures
+    "SignatureExpired": (
+        BadArgumentError,
+        "the signature of {owner} could be used until {deadline:time}, and it is {timestamp:time}; "
+        "have the owner sign again with a later deadline.",
+    ),
+    "SignatureInvalid": (
+        NotAllowedError,
+        "{owner} did not sign this with nonce {nonce} for this contract and chain; have the owner "
+        "sign exactly what is sent, with that nonce.",
+    ),
     # batches
     "BatchSizeOutOfRange": (
         BadArgumentError,
@@ -144,6 +155,21 @@ SENTENCES: dict[str, tuple[type[LedgerRevertedError], str]] = {
         WrongStateError,
         "seat {seat} of {operator} has already voted on batch {batchId} (to confirm: {confirmed}); "
         "a vote is final.",
+    ),
+    "ConfirmationsMissing": (
+        BadArgumentError,
+        "no signature came with the confirmation of batch {batchId}; send at least one.",
+    ),
+    "ConfirmationsUnsorted": (
+        BadArgumentError,
+        "signature {position}, for seat {seat}, is by {signer} and follows {previous}: signers must "
+        "ascend and none may come twice; sort them, and leave out one that no key can have made "
+        "(its signer is the zero address).",
+    ),
+    "ConfirmationSignerInvalid": (
+        NotAllowedError,
+        "signature {position} is by {signer}, and seat {seat} is held by {holder}; leave it out, "
+        "or have the holder sign this batch and seat for this contract and chain.",
     ),
     "BatchUndecided": (
         WrongStateError,
@@ -253,6 +279,18 @@ SENTENCES: dict[str, tuple[type[LedgerRevertedError], str]] = {
     "ERC20InvalidSpender": (
         BadArgumentError,
         "{spender} cannot be approved for tokens; name another address.",
+    ),
+    "InvalidShortString": (
+        BadArgumentError,
+        "the name the contract signs under is not stored as it should be; deploy it again.",
+    ),
+    "StringTooLong": (
+        BadArgumentError,
+        "the name {str} that the contract signs under is longer than 31 bytes; shorten it.",
+    ),
+    "SafeCastOverflowedUintDowncast": (
+        BadArgumentError,
+        "{value} does not fit {bits} bits; give a smaller value.",
     ),
     "SafeERC20FailedOperation": (
         BalanceError,
