@@ -198,6 +198,25 @@ def test_one_faulty_operator_of_four_changes_no_outcome(conduct, hourly):
     assert result.summary["cost_with_p2p_ueur"] == hourly.summary["cost_with_p2p_ueur"]
 
 
+def test_direct_and_aggregated_confirmations_end_in_the_same_state(hourly):
+    direct = with_consensus(confirmations="direct")
+    kept = ["trade_id", "energy_wh", "cost_ueur", "income_ueur", "status", "batch_id"]
+    pd.testing.assert_frame_equal(direct.trades[kept], hourly.trades[kept])
+    pd.testing.assert_frame_equal(direct.wallets, hourly.wallets)
+    pd.testing.assert_frame_equal(direct.accounts.vehicles, hourly.accounts.vehicles)
+    columns = ["batch_id", "confirmations", "rejections", "status"]
+    pd.testing.assert_frame_equal(direct.batches[columns], hourly.batches[columns])
+    assert hourly.summary["gas_used"] < direct.summary["gas_used"]
+
+
+def test_drivers_send_no_transaction_of_their_own(hourly):
+    drivers = {wallet.lower() for wallet in hourly.chain["actor"]}
+    opened = hourly.chain[hourly.chain["event"] == "AccountRegistered"]
+    owners = opened["detail"].str.extract(r"owner=(0x\w+)")[0].str.lower()
+    lot_operator = owners.iloc[0]
+    assert drivers & set(owners) == {lot_operator}
+
+
 def test_a_malicious_operator_cannot_push_a_false_trade_through():
     result = with_consensus(conducts=("malicious",), engine_fault="energy")
     assert (result.batches["status"] == "rejected").any()

@@ -33,6 +33,14 @@ from trading.chain.records import (
 from trading.chain.sender import Call
 from trading.chain.states import BatchState
 from trading.chain.token import Token
+from trading.chain.typed import (
+    Domain,
+    SeatSignature,
+    sign_enrollment,
+    sign_mandate,
+    sign_revocation,
+    sign_withdrawal,
+)
 from trading.chain.words import CHAIN, decode, encode
 
 __all__ = [
@@ -43,6 +51,7 @@ __all__ = [
     "BatchState",
     "Call",
     "Consortium",
+    "Domain",
     "Key",
     "LedgerEvent",
     "Limits",
@@ -53,6 +62,7 @@ __all__ = [
     "Receipt",
     "RegisterReceipt",
     "SeatReceipt",
+    "SeatSignature",
     "Submission",
     "SubmitReceipt",
     "Token",
@@ -61,4 +71,8 @@ __all__ = [
     "deploy",
     "encode",
     "open_network",
+    "sign_enrollment",
+    "sign_mandate",
+    "sign_revocation",
+    "sign_withdrawal",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,8 @@ class Artifact:
     interface: Interface
     bytecode: bytes
     deployed: bytes
+    eip712: Mapping[str, Any]
+    """Domain and types of what is signed for it off chain; empty where nothing is."""
     immutables: tuple[tuple[int, int], ...]
     """Start and length of each place in `deployed` that the constructor fills in."""
 
@@ -62,6 +65,7 @@ def load(name: str) -> Artifact:
         interface=Interface([*content["abi"], *foreign]),
         bytecode=bytes(HexBytes(content["bytecode"])),
         deployed=bytes(HexBytes(content["deployed_bytecode"])),
+        eip712=content.get("eip712", {}),
         immutables=tuple(
             (place["start"], place["length"])
             for places in content["immutable_references"].values()

@@ -6,6 +6,7 @@ transaction that succeeded; a refusal is raised as an error of `trading.errors` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ from trading.chain.records import (
 from trading.chain.reverts import as_error
 from trading.chain.states import BatchState
 from trading.chain.token import Token
+from trading.chain.typed import Domain, SeatSignature
 
 
 class Consortium(Contract):
@@ -50,6 +52,11 @@ class Consortium(Contract):
     def __init__(self, network: Network, address: str, *, first_block: int = 0) -> None:
         super().__init__(network, address)
         self.first_block = first_block
+
+    @property
+    def domain(self) -> Domain:
+        """What signatures for this contract are bound to."""
+        return Domain(chain_id=self.network.chain_id, contract=self.address)
 
     # Batches
 
@@ -72,6 +79,18 @@ class Consortium(Contract):
     def confirm(self, batch_id: str, *, by: Key) -> Receipt:
         """Confirm a pending batch as an operator; at the quorum it becomes confirmed."""
         return self._transact("confirm", batch_id, by=by)
+
+    def confirm_with_signatures(
+        self, batch_id: str, signatures: Sequence[SeatSignature], *, by: Key
+    ) -> Receipt:
+        """Hand in confirmations that operators signed off chain; at the quorum it is confirmed.
+
+        Args:
+            batch_id: the pending batch.
+            signatures: in any order; they are sorted by signer, as the contract asks.
+            by: anyone.
+        """
+        return self._transact("confirmWithSignatures", batch_id, _sorted(signatures), by=by)
 
     def reject(self, batch_id: str, reason: str, *, by: Key) -> Receipt:
         """Reject a pending batch as an operator; once no quorum is possible it is rejected."""
@@ -125,9 +144,35 @@ class Consortium(Contract):
         """Open an account for `by`; `tag` is 32 bytes that the operators know the holder by."""
         return cast(RegisterReceipt, self._transact("register", tag, by=by))
 
+    def enroll(
+        self,
+        owner: str,
+        tag: str | bytes,
+        mandate: Mandate,
+        *,
+        deadline: int,
+        signature: bytes,
+        by: Key,
+    ) -> RegisterReceipt:
+        """Open an account with limits for an owner who signed both (`typed.sign_enrollment`)."""
+        receipt = self._transact("enroll", owner, tag, mandate, deadline, signature, by=by)
+        return cast(RegisterReceipt, receipt)
+
     def set_mandate(self, account: int, mandate: Mandate, *, by: Key) -> Receipt:
         """Replace the standing limits of an account, by its owner."""
         return self._transact("setMandate", account, mandate, by=by)
+
+    def set_mandate_by_signature(
+        self, account: int, mandate: Mandate, *, deadline: int, signature: bytes, by: Key
+    ) -> Receipt:
+        """Replace the standing limits of an account whose owner signed (`typed.sign_mandate`)."""
+        return self._transact("setMandateBySignature", account, mandate, deadline, signature, by=by)
+
+    def revoke_mandate_by_signature(
+        self, account: int, *, deadline: int, signature: bytes, by: Key
+    ) -> Receipt:
+        """Withdraw the limits of an account whose owner signed (`typed.sign_revocation`)."""
+        return self._transact("revokeMandateBySignature", account, deadline, signature, by=by)
 
     def revoke_mandate(self, account: int, *, by: Key) -> Receipt:
         """Withdraw the standing limits of an account, by its owner."""
@@ -140,6 +185,18 @@ class Consortium(Contract):
     def withdraw(self, account: int, amount_ueur: int, *, to: str, by: Key) -> Receipt:
         """Pay out of the free balance of an account, by its owner."""
         return self._transact("withdraw", account, amount_ueur, to, by=by)
+
+    def withdraw_by_signature(
+        self, account: int, amount_ueur: int, *, to: str, deadline: int, signature: bytes, by: Key
+    ) -> Receipt:
+        """Pay out of an account whose owner signed amount and address (`typed.sign_withdrawal`)."""
+        return self._transact(
+            "withdrawBySignature", account, amount_ueur, to, deadline, signature, by=by
+        )
+
+    def nonce_of(self, owner: str) -> int:
+        """The nonce of the next message that this owner signs."""
+        return int(self._read("nonces", owner))
 
     def account(self, number: int) -> Account:
         """Everything the ledger knows of an account.
@@ -330,6 +387,10 @@ class Consortium(Contract):
     def record(self) -> pd.DataFrame:
         """All events so far as a table: `block,time,transaction,event,batch_id,actor,detail`."""
         return record_table(self.events())
+
+
+def _sorted(signatures: Sequence[SeatSignature]) -> list[tuple[int, bytes, bytes]]:
+    return [signed.words() for signed in sorted(signatures, key=lambda one: int(one.signer, 16))]
 
 
 def _seats(bits: int) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ from trading.chain.records import (
     SubmitReceipt,
 )
 from trading.chain.sender import Call, RawReceipt, read, transact, transact_all
+from trading.chain.typed import mandate_fields
 
 NOBODY = ChecksumAddress(Web3.to_checksum_address("0x" + "0" * 40))
 
@@ -124,7 +125,7 @@ class Contract:
         found = {event.name: event for event in events}
         if call.function == "submit":
             return SubmitReceipt(**parts, batch=Submission.of(found["BatchSubmitted"]))
-        if call.function == "register":
+        if call.function in ("register", "enroll"):
             opened = found["AccountRegistered"].arguments["account"]
             return RegisterReceipt(**parts, account=opened)
         if call.function == "addOperator":
@@ -137,13 +138,7 @@ class Contract:
 def _to_abi(kind: str, value: Any) -> Any:
     """A value of the domain as the ABI type `kind` takes it."""
     if isinstance(value, Mandate):
-        return (
-            value.max_buy_ueur_per_kwh,
-            value.min_sell_ueur_per_kwh,
-            value.valid_until,
-            value.aggregator or NOBODY,
-            value.open_to_buyers,
-        )
+        return tuple(mandate_fields(value).values())
     if isinstance(value, pd.DataFrame):
         return words.encode(value)
     if isinstance(value, Key):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from eth_account import Account
+from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
@@ -60,6 +61,10 @@ class Key:
     def sign_transaction(self, fields: Mapping[str, Any]) -> bytes:
         """The raw transaction, ready to be sent to a node."""
         return bytes(self._account.sign_transaction(dict(fields)).raw_transaction)
+
+    def sign_message(self, message: SignableMessage) -> bytes:
+        """65 bytes r, s, v over an EIP-712 message, with the lower s."""
+        return bytes(self._account.sign_message(message).signature)
 
     @classmethod
     def demonstration(cls, seed: int, role: str) -> Key:

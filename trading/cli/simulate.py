@@ -91,6 +91,14 @@ EngineFaultName = Annotated[
         help="A dishonest engine slips a wrong trade into every fourth batch: {engine_faults}.",
     ),
 ]
+Confirmations = Annotated[
+    str,
+    typer.Option(
+        metavar="aggregated|direct",
+        help="Whether operators sign off chain and the engine hands a quorum in at once, or each "
+        "sends its own confirmation.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 
@@ -138,6 +146,7 @@ def simulate(
     no_limits: NoLimits = False,
     operator_fault: OperatorFault = None,
     engine_fault: EngineFaultName = None,
+    confirmations: Confirmations = "aggregated",
     as_json: Json = False,
 ) -> None:
     """Trade real days of a parking lot on a consortium chain, and report what it brought.
@@ -173,6 +182,7 @@ def simulate(
             quorum=quorum,
             conducts=tuple(operator_fault or ()),  # type: ignore[arg-type]
             engine_fault=engine_fault,  # type: ignore[arg-type]
+            confirmations=confirmations,  # type: ignore[arg-type]
         ),
     )
     source = Source(

@@ -152,7 +152,7 @@ def run_case_study(
         )
         desk.close()
         tell("trading on chain", 1, 1)
-        wallets = pay_out(enrolment)
+        wallets = pay_out(enrolment, cast.engine)
         trades, chain = desk.trades(), enrolment.consortium.record()
         operators = _operator_table(nodes, enrolment.consortium)
         gas_used = desk.gas_used + sum(node.gas_used for node in nodes)
@@ -235,7 +235,7 @@ def _lead_s(options: CaseStudyOptions) -> int:
 
 
 def _genesis_s(options: CaseStudyOptions, cast: Cast) -> int:
-    enrolment_s = SECONDS_PER_ENROLMENT * len(cast.everyone())
+    enrolment_s = SECONDS_PER_ENROLMENT * (len(cast.senders()) + len(cast.drivers))
     before_s = _lead_s(options) + enrolment_s + GENESIS_MARGIN_S
     return int(options.start.timestamp()) - before_s
 
@@ -257,6 +257,8 @@ def _operators(options: CaseStudyOptions, cast: Cast, enrolment: Enrolment) -> l
                 terms=options.terms(),
                 lot=LOT,
                 conduct=conduct,
+                # As in the source's figure 7: each operator sends its own confirmation.
+                manner="direct",
             )
         )
     return nodes

@@ -30,7 +30,7 @@ from trading.engine.scenarios import (
 from trading.errors import OptionError
 from trading.lot import LotRules, LotRun, Stays, Terms, accounts_of, intervals_of, simulate_lot
 from trading.market import DEFAULT_MECHANISM, mechanism_named
-from trading.operators import CONDUCTS, Conduct, OperatorNode
+from trading.operators import CONDUCTS, MANNERS, Conduct, Manner, OperatorNode
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
@@ -80,6 +80,8 @@ class Consensus:
         quorum: how many of them must confirm.
         conducts: how each behaves; honest where the tuple is shorter than the number.
         engine_fault: what a dishonest engine does; None for an honest one.
+        confirmations: `aggregated`, operators sign off chain and the engine hands a quorum in at
+            once; or `direct`, each sends its own. Both end in the same state.
     """
 
     network: str = "embedded"
@@ -87,6 +89,7 @@ class Consensus:
     quorum: int = 3
     conducts: tuple[Conduct, ...] = ()
     engine_fault: EngineFault | None = None
+    confirmations: Manner = "aggregated"
 
     def __post_init__(self) -> None:
         if not 1 <= self.operators <= MAX_OPERATORS:
@@ -101,6 +104,8 @@ class Consensus:
                 ", ".join(self.conducts),
                 f"at most as many as there are operators, {self.operators}",
             )
+        if self.confirmations not in MANNERS:
+            raise OptionError("confirmations", self.confirmations, "one of " + ", ".join(MANNERS))
         for conduct in self.conducts:
             if conduct not in CONDUCTS:
                 raise OptionError("operator_fault", conduct, "one of " + ", ".join(CONDUCTS))
@@ -183,7 +188,7 @@ def run_day(
             progress=partial(tell, "trading the day"),
         )
         desk.close()
-        wallets = pay_out(enrolment)
+        wallets = pay_out(enrolment, cast.engine)
         trades, batches = desk.trades(), desk.batches()
         chain = enrolment.consortium.record()
         seats = {
@@ -219,7 +224,7 @@ def run_day(
 def _genesis_s(stays: Stays, cast: Cast) -> int:
     """A first block early enough for everyone to enrol before the first gate closes."""
     first = intervals_of(stays)[0]
-    enrolment_s = SECONDS_PER_ENROLMENT * len(cast.everyone())
+    enrolment_s = SECONDS_PER_ENROLMENT * (len(cast.senders()) + len(cast.drivers))
     return first.gate_s - enrolment_s - GENESIS_MARGIN_S
 
 
@@ -241,6 +246,7 @@ def _operators(
                 terms=options.terms,
                 lot=LOT,
                 conduct=conduct,
+                manner=options.consensus.confirmations,
             )
         )
     return nodes

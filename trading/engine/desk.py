@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trading.chain import BatchState, Consortium, Key, Submission
+from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.engine.faults import EngineFault, tamper
 from trading.engine.result import BATCH_COLUMNS, TRADE_COLUMNS
 from trading.lot import Stays, Terms
@@ -45,7 +45,7 @@ class SettlementDesk:
     Call `agree` for each interval in turn (it is what `simulate_lot` takes), then `close`.
 
     Attributes:
-        gas_used: by submitting, settling and refunding.
+        gas_used: by submitting, handing in signatures, settling and refunding.
     """
 
     def __init__(
@@ -127,8 +127,19 @@ class SettlementDesk:
 
     def _ask_operators(self) -> None:
         turn = len(self._batches) % max(len(self._operators), 1)
+        gathered: dict[str, list[SeatSignature]] = {}
         for node in self._operators[turn:] + self._operators[:turn]:
-            node.poll()
+            for signed in node.poll():
+                if signed.is_valid(self._consortium.domain):
+                    gathered.setdefault(signed.batch_id, []).append(signed)
+        quorum = self._consortium.quorum()
+        for batch_id, signatures in gathered.items():
+            # More than the quorum would only cost gas; fewer decide nothing.
+            if len(signatures) >= quorum:
+                receipt = self._consortium.confirm_with_signatures(
+                    batch_id, signatures[:quorum], by=self._engine
+                )
+                self.gas_used += receipt.gas_used
 
     def _agreed(self, batch: _Batch) -> pd.DataFrame:
         """The trades of a batch as submitted if it was confirmed, else none of them."""

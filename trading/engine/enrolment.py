@@ -1,16 +1,28 @@
 """Before the first trade: a consortium, its seats, a lot, and drivers with accounts and mandates.
 
-Keys, wallets and money are a demonstration's: computed from the seed, worth nothing.
+Drivers hold no gas and send nothing: each signs its enrolment and its withdrawal off chain, and the
+lot's engine hands both in (EIP-712). Keys, wallets and money are a demonstration's: computed from
+the seed, worth nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
-from trading.chain import Consortium, Key, Mandate, Network, PriceBand, RegisterReceipt, deploy
+from trading.chain import (
+    Consortium,
+    Key,
+    Mandate,
+    Network,
+    PriceBand,
+    RegisterReceipt,
+    deploy,
+    sign_enrollment,
+    sign_withdrawal,
+)
 from trading.engine.faults import SKIM_UEUR
 from trading.lot import Stays, Terms
 from trading.market import PeerPrice
@@ -21,6 +33,7 @@ LOT = 1
 DAY_S = 86_400
 NO_TAG = b"\0" * 32
 DRIVERS_AT_ONCE = 25
+LOT_OPERATOR = "lot operator"
 SPREAD_ROOM_UEUR = 4 * SKIM_UEUR
 """Assumption: the authority allows spreads up to this much above the posted lot fee."""
 
@@ -59,10 +72,9 @@ class Cast:
             drivers={name: Key.demonstration(seed, f"driver {name}") for name in traders},
         )
 
-    def everyone(self) -> list[Key]:
-        """All keys, in a fixed order."""
-        named = [self.authority, *self.operators, self.engine, self.lot_operator]
-        return named + list(self.drivers.values())
+    def senders(self) -> list[Key]:
+        """The keys that send transactions: all but the drivers'."""
+        return [self.authority, *self.operators, self.engine, self.lot_operator]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +117,10 @@ def found(
 ) -> Enrolment:
     """Deploy and govern a consortium, admit the lot, and enrol its drivers.
 
-    Every buyer deposits twice what it could spend in its stay and 10 EUR more, so that its balance
-    is never what decides a trade; a mandate holds the driver's own limits.
+    For every buyer twice what it could spend in its stay and 10 EUR more is deposited, so that its
+    balance is never what decides a trade; a mandate holds the driver's own limits.
     """
-    for key in cast.everyone():
+    for key in cast.senders():
         network.fund(key.address)
     highest = min(2 * max(terms.lot_tariff, price.buyer_ueur_per_kwh), MAX_U32)
     consortium = deploy(
@@ -143,44 +155,29 @@ def _enrol(
     Each wave of transactions needs only what the one before it left on chain, so a network of
     nodes can take a whole wave at once.
     """
-    token, valid_until = consortium.token, _latest_s(consortium.network, stays)
+    valid_until, deadline = _latest_s(consortium.network, stays), _deadline_s(consortium.network)
     wallets: dict[str, Wallet] = {}
     drivers = list(cast.drivers.items())
+    amounts = {session: _deposit_ueur(session, stays, price) for session in cast.drivers}
+    # The demonstration's bank: drivers pay it in euro, it deposits for them.
+    consortium.token.mint(cast.engine.address, sum(amounts.values()), by=cast.authority)
+    consortium.token.approve(consortium.address, sum(amounts.values()), by=cast.engine)
     for first in range(0, len(drivers), DRIVERS_AT_ONCE):
         some = drivers[first : first + DRIVERS_AT_ONCE]
-        amounts = {session: _deposit_ueur(session, stays, price) for session, _ in some}
-        buyers = [(session, key) for session, key in some if amounts[session]]
-        opened = consortium.send_all(
-            [consortium.call("register", session_tag(session), by=key) for session, key in some]
-        )
-        accounts = {
-            session: receipt.account
-            for (session, _), receipt in zip(some, opened, strict=True)
-            if isinstance(receipt, RegisterReceipt)
-        }
-        consortium.send_all(
-            [
-                token.call("mint", key, amounts[session], by=cast.authority)
-                for session, key in buyers
-            ]
-            + [
-                token.call("approve", consortium.address, amounts[session], by=key)
-                for session, key in buyers
-            ]
-        )
-        consortium.send_all(
-            [
-                consortium.call(
-                    "setMandate",
-                    accounts[session],
-                    _mandate(session, stays, terms, price, cast.engine, valid_until),
-                    by=key,
-                )
+        accounts = _open(
+            consortium,
+            cast.engine,
+            {
+                session: (key, _mandate(session, stays, terms, price, cast.engine, valid_until))
                 for session, key in some
-            ]
-            + [
-                consortium.call("deposit", accounts[session], amounts[session], by=key)
-                for session, key in buyers
+            },
+            deadline=deadline,
+        )
+        consortium.send_all(
+            [
+                consortium.call("deposit", accounts[session], amounts[session], by=cast.engine)
+                for session, _ in some
+                if amounts[session]
             ]
         )
         for session, key in some:
@@ -190,6 +187,28 @@ def _enrol(
         if tell is not None:
             tell(len(wallets), len(drivers))
     return wallets
+
+
+def _open(
+    consortium: Consortium,
+    engine: Key,
+    drivers: Mapping[str, tuple[Key, Mandate]],
+    *,
+    deadline: int,
+) -> dict[str, int]:
+    """Hand in what drivers signed; returns each session's account."""
+    calls = []
+    for session, (key, mandate) in drivers.items():
+        tag = session_tag(session)
+        signature = sign_enrollment(
+            key, consortium.domain, tag=tag, mandate=mandate, nonce=0, deadline=deadline
+        )
+        calls.append(consortium.call("enroll", key, tag, mandate, deadline, signature, by=engine))
+    return {
+        session: receipt.account
+        for session, receipt in zip(drivers, consortium.send_all(calls), strict=True)
+        if isinstance(receipt, RegisterReceipt)
+    }
 
 
 def _mandate(
@@ -214,26 +233,51 @@ def _deposit_ueur(session: str, stays: Stays, price: PeerPrice) -> int:
     return 2 * (most_wh * price.buyer_ueur_per_kwh // WH_PER_KWH) + 10 * UEUR_PER_EUR
 
 
+def _deadline_s(network: Network) -> int:
+    return network.now() + DAY_S
+
+
 def _latest_s(network: Network, stays: Stays) -> int:
     return max(network.now(), int(stays.departure_s.max())) + DAY_S
 
 
-def pay_out(enrolment: Enrolment) -> pd.DataFrame:
-    """Everybody withdraws all it has: `account`, `session_id`, deposits and withdrawals in ueur."""
-    rows = []
-    wallets = [*enrolment.wallets.items(), ("lot operator", enrolment.lot_wallet)]
+def pay_out(enrolment: Enrolment, engine: Key) -> pd.DataFrame:
+    """Everybody withdraws all it has: `account`, `session_id`, deposits and withdrawals in ueur.
+
+    Drivers sign their withdrawals and the engine hands them in; the lot operator sends its own.
+    """
+    consortium = enrolment.consortium
+    deadline = _deadline_s(consortium.network)
+    wallets = [*enrolment.wallets.items(), (LOT_OPERATOR, enrolment.lot_wallet)]
+    free = {session: consortium.account(w.account).free_ueur for session, w in wallets}
+    calls = []
     for session, wallet in wallets:
-        free = enrolment.consortium.account(wallet.account).free_ueur
-        if free:
-            enrolment.consortium.withdraw(
-                wallet.account, free, to=wallet.key.address, by=wallet.key
-            )
-        rows.append(
+        amount, to = free[session], wallet.key.address
+        if not amount:
+            continue
+        if session == LOT_OPERATOR:
+            calls.append(consortium.call("withdraw", wallet.account, amount, to, by=wallet.key))
+            continue
+        signature = sign_withdrawal(
+            wallet.key,
+            consortium.domain,
+            account=wallet.account,
+            amount_ueur=amount,
+            to=to,
+            nonce=consortium.nonce_of(to),
+            deadline=deadline,
+        )
+        arguments = (wallet.account, amount, to, deadline, signature)
+        calls.append(consortium.call("withdrawBySignature", *arguments, by=engine))
+    consortium.send_all(calls)
+    return pd.DataFrame(
+        [
             {
                 "account": wallet.account,
                 "session_id": session,
                 "deposited_ueur": wallet.deposited_ueur,
-                "withdrawn_ueur": free,
+                "withdrawn_ueur": free[session],
             }
-        )
-    return pd.DataFrame(rows)
+            for session, wallet in wallets
+        ]
+    )

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from eth_utils.crypto import keccak
 
-from trading.chain import BatchState, Consortium, Key, Submission
+from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.lot import LotRules, Stays, Terms
 from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
 from trading.units import Int64Array
@@ -30,6 +30,8 @@ CONDUCTS: dict[Conduct, str] = {
 }
 """How an operator may behave; all but `honest` exist to show what the quorum withstands."""
 
+Manner = Literal["aggregated", "direct"]
+MANNERS: tuple[Manner, ...] = ("aggregated", "direct")
 Vote = Literal["confirmed", "rejected", "unvoted"]
 REASON_BYTES = 256
 
@@ -68,8 +70,23 @@ class OperatorNode:
         terms: Terms,
         lot: int,
         conduct: Conduct = "honest",
+        manner: Manner = "aggregated",
     ) -> None:
+        """Bind the operator to a consortium and to its own copy of the sessions.
+
+        Args:
+            key: holds a seat.
+            consortium: the contract, as this operator sees it.
+            sessions: its own SESSIONS table.
+            rules: the lot's published rules.
+            terms: the lot's published terms.
+            lot: number of its lot.
+            conduct: how it behaves.
+            manner: whether it signs its confirmations off chain, to be handed in together, or
+                sends each itself.
+        """
         self.key = key
+        self.manner = manner
         self.conduct = conduct
         self.verdicts: list[Verdict] = []
         self.gas_used = 0
@@ -90,16 +107,24 @@ class OperatorNode:
         """How often this operator confirmed, rejected or left a batch unvoted."""
         return Counter(verdict.vote for verdict in self.verdicts)
 
-    def poll(self) -> None:
-        """Follow the chain to its end, then vote on every batch that is still pending."""
+    def poll(self) -> list[SeatSignature]:
+        """Follow the chain to its end, then vote on every batch that is still pending.
+
+        Returns:
+            With the manner `aggregated`, a signature for each batch that it confirms, to be handed
+            in with those of others; with `direct` none, as its votes are on chain. Either way a
+            rejection goes to the chain at once, with its reason.
+        """
         self._follow()
+        signed: list[SeatSignature] = []
         for batch_id, submission in list(self._pending.items()):
             del self._pending[batch_id]
             if self._consortium.state_of(batch_id) == BatchState.PENDING:
-                self.verdicts.append(self._vote(submission))
+                self.verdicts.append(self._vote(submission, signed))
             else:
                 self.verdicts.append(self._verdict(submission, "unvoted", (), "decided before"))
         self._follow()
+        return signed
 
     def _follow(self) -> None:
         """Take in what happened on chain since the last look."""
@@ -154,14 +179,13 @@ class OperatorNode:
         }
         return submission.trades.assign(**codes).reset_index(drop=True)
 
-    def _vote(self, submission: Submission) -> Verdict:
+    def _vote(self, submission: Submission, signed: list[SeatSignature]) -> Verdict:
         found = tuple(findings(self._case(submission)))
         is_honest = self.conduct in ("honest", "wrong")
         if self.conduct == "silent":
             return self._verdict(submission, "unvoted", found, "silent")
         if self.conduct == "malicious" or (is_honest and not found):
-            receipt = self._consortium.confirm(submission.batch_id, by=self.key)
-            self.gas_used += receipt.gas_used
+            self._confirm(submission.batch_id, signed)
             # Two batches may be pending at once: what this vote promised must not be promised again
             # before the others have voted.
             self._count(submission.batch_id)
@@ -170,6 +194,14 @@ class OperatorNode:
         receipt = self._consortium.reject(submission.batch_id, reason, by=self.key)
         self.gas_used += receipt.gas_used
         return self._verdict(submission, "rejected", found, reason)
+
+    def _confirm(self, batch_id: str, signed: list[SeatSignature]) -> None:
+        if self.manner == "direct":
+            self.gas_used += self._consortium.confirm(batch_id, by=self.key).gas_used
+            return
+        seat = self._consortium.seat_of(self.key.address)
+        domain = self._consortium.domain
+        signed.append(SeatSignature.by(self.key, domain, batch_id=batch_id, seat=seat))
 
     def _verdict(
         self, submission: Submission, vote: Vote, found: tuple[Finding, ...], reason: str
