@@ -31,6 +31,11 @@ format: $(VENV)/.installed-dev
 contracts: $(VENV)/.installed-dev node-packages
 	$(BIN)/python contracts/build.py
 
+# Gas per trade, and where it goes; writes benchmarks/results/gas.json.
+.PHONY: gas
+gas: $(VENV)/.installed-dev node-packages
+	$(BIN)/python benchmarks/gas.py --opcodes
+
 # Contract tests need Node.js; without it they are skipped, each with one line.
 .PHONY: node-packages
 ifdef NPM

@@ -3,11 +3,13 @@ pragma solidity 0.8.37;
 
 import {console} from "forge-std/console.sol";
 
+import {IEnergyConsortium} from "../src/IEnergyConsortium.sol";
 import {Trade, packTrade} from "../src/Trade.sol";
 import {Setup} from "./support/Setup.sol";
 
 /// @dev Gas of whole transactions, base and call data included: the contract is set to run
-/// isolated, so that every call is one. Operators confirm directly; parties have traded before.
+/// isolated, so that every call is one. Parties have traded before. `benchmarks/gas.py` reads what
+/// the tests named `test_gas_` print.
 ///
 /// forge-config: default.isolate = true
 contract GasTest is Setup {
@@ -17,28 +19,79 @@ contract GasTest is Setup {
     uint32[] private _buyers;
     uint32[] private _sellers;
 
+    /// @dev How the operators' votes reach the chain.
+    enum Way {
+        Aggregated,
+        Separate,
+        Direct
+    }
+
     function test_gas_of_1_trade() external {
-        assertLt(_perTrade(1, 1, true), 250_000);
+        assertLe(_report("aggregated", Way.Aggregated, 1, 1, true), 150_000);
     }
 
     function test_gas_of_10_trades() external {
-        assertLt(_perTrade(10, 2, true), 30_000);
+        assertLe(_report("aggregated", Way.Aggregated, 10, 2, true), 22_000);
     }
 
     function test_gas_of_100_trades() external {
-        assertLt(_perTrade(100, 20, true), 9500);
+        assertLe(_report("aggregated", Way.Aggregated, 100, 20, true), 9500);
     }
 
     function test_gas_of_500_trades() external {
-        assertLt(_perTrade(500, 100, true), 8300);
+        assertLe(_report("aggregated", Way.Aggregated, 500, 100, true), 8500);
     }
 
-    function test_gas_of_500_trades_unsorted() external {
-        assertLt(_perTrade(500, 100, false), 9000);
+    function test_gas_of_1_trade_with_signatures_sent_separately() external {
+        _report("separate", Way.Separate, 1, 1, true);
+    }
+
+    function test_gas_of_10_trades_with_signatures_sent_separately() external {
+        assertLe(_report("separate", Way.Separate, 10, 2, true), 22_000);
+    }
+
+    function test_gas_of_100_trades_with_signatures_sent_separately() external {
+        assertLe(_report("separate", Way.Separate, 100, 20, true), 9500);
+    }
+
+    function test_gas_of_500_trades_with_signatures_sent_separately() external {
+        assertLe(_report("separate", Way.Separate, 500, 100, true), 8500);
+    }
+
+    function test_gas_of_1_trade_confirmed_directly() external {
+        _report("direct", Way.Direct, 1, 1, true);
+    }
+
+    function test_gas_of_10_trades_confirmed_directly() external {
+        _report("direct", Way.Direct, 10, 2, true);
+    }
+
+    function test_gas_of_100_trades_confirmed_directly() external {
+        _report("direct", Way.Direct, 100, 20, true);
+    }
+
+    function test_gas_of_500_trades_confirmed_directly() external {
+        _report("direct", Way.Direct, 500, 100, true);
+    }
+
+    function test_gas_of_1_trade_of_distinct_parties() external {
+        _report("distinct", Way.Aggregated, 1, 1, true);
+    }
+
+    function test_gas_of_10_trades_of_distinct_parties() external {
+        _report("distinct", Way.Aggregated, 10, 10, true);
     }
 
     function test_gas_of_100_trades_of_distinct_parties() external {
-        assertLt(_perTrade(100, 100, true), 20_000);
+        _report("distinct", Way.Aggregated, 100, 100, true);
+    }
+
+    function test_gas_of_500_trades_of_distinct_parties() external {
+        _report("distinct", Way.Aggregated, 500, 500, true);
+    }
+
+    function test_gas_of_500_trades_with_buyers_taking_turns() external {
+        _report("unsorted", Way.Aggregated, 500, 100, false);
     }
 
     function test_largest_batches_fit_a_transaction() external {
@@ -82,33 +135,62 @@ contract GasTest is Setup {
         }
     }
 
-    function _perTrade(uint256 size, uint256 parties, bool sorted) private returns (uint256) {
+    function _report(string memory name, Way way, uint256 size, uint256 parties, bool sorted)
+        private
+        returns (uint256 perTrade)
+    {
         _enrol(parties);
         // A first batch, so that the measured one meets accounts that have bought and sold before.
         Trade[] memory trades = _scenario(size, parties, sorted, 0);
-        bytes32 batchId = _submit(trades);
-        _confirm(batchId, QUORUM);
+        _confirm(_submit(trades), QUORUM);
         _settle(trades);
 
         trades = _scenario(size, parties, sorted, uint32(size));
+        (uint256 submitting, uint256 confirming) = _submitAndConfirm(way, trades);
+        consortium.settle(aggregator, deadline, trades);
+        uint256 settling = vm.lastCallGas().gasTotalUsed;
+
+        perTrade = (submitting + confirming + settling) / size;
+        console.log(
+            string.concat(
+                "gas ",
+                name,
+                _column(size),
+                _column(submitting),
+                _column(confirming),
+                _column(settling),
+                _column(perTrade)
+            )
+        );
+    }
+
+    function _column(uint256 number) private pure returns (string memory) {
+        return string.concat(" ", vm.toString(number));
+    }
+
+    function _submitAndConfirm(Way way, Trade[] memory trades)
+        private
+        returns (uint256 submitting, uint256 confirming)
+    {
+        bytes32 batchId = consortium.batchIdOf(aggregator, deadline, trades);
+        IEnergyConsortium.SeatSignature[] memory bundle = _bundle(batchId, QUORUM);
         vm.prank(aggregator);
-        batchId = consortium.submit(trades, deadline);
-        uint256 submitting = vm.lastCallGas().gasTotalUsed;
-        uint256 confirming = 0;
+        if (way == Way.Aggregated) {
+            consortium.submitWithSignatures(trades, deadline, bundle);
+            return (vm.lastCallGas().gasTotalUsed, 0);
+        }
+        consortium.submit(trades, deadline);
+        submitting = vm.lastCallGas().gasTotalUsed;
+        if (way == Way.Separate) {
+            vm.prank(aggregator);
+            consortium.confirmWithSignatures(batchId, bundle);
+            return (submitting, vm.lastCallGas().gasTotalUsed);
+        }
         for (uint256 i = 0; i < QUORUM; ++i) {
             vm.prank(operators[i]);
             consortium.confirm(batchId);
             confirming += vm.lastCallGas().gasTotalUsed;
         }
-        consortium.settle(aggregator, deadline, trades);
-        uint256 settling = vm.lastCallGas().gasTotalUsed;
-
-        uint256 perTrade = (submitting + confirming + settling) / size;
-        console.log("trades, parties a side:", size, parties);
-        console.log("  submit, confirm, settle:", submitting, confirming, settling);
-        console.log("  per trade:", perTrade);
-        console.log("  per trade, submit and settle:", (submitting + settling) / size);
-        return perTrade;
     }
 
     function _enrol(uint256 parties) private {

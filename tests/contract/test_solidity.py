@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 
 import pytest
 
+from benchmarks import gas
 from tests.tools import ROOT, need_tool
 
 CONTRACTS = ROOT / "contracts"
@@ -57,6 +59,24 @@ def test_solidity_is_formatted_and_free_of_lint():
         forge, "lint", "--deny", "warnings", "--out", "cache/lint", "--cache-path", "cache/lint"
     )
     assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_gas_is_at_most_one_percent_above_what_is_committed():
+    need_tool("node")
+    need_tool("forge")
+    measured = gas.recorded(gas.measure())
+    committed = json.loads(gas.RESULTS.read_text(encoding="utf-8"))
+    assert {way: row.keys() for way, row in measured.items()} == {
+        way: row.keys() for way, row in committed.items()
+    }
+    risen = {
+        f"{way} {size}": (committed[way][size], found)
+        for way, row in measured.items()
+        for size, found in row.items()
+        if found > committed[way][size] * 1.01
+    }
+    assert not risen, "gas per trade rose (committed, measured); `make gas` accepts it"
+    assert all(measured["aggregated"][size] <= bar for size, bar in gas.BARS.items())
 
 
 @pytest.mark.full

@@ -58,6 +58,9 @@ abstract contract Setup is Test {
     address internal stranger = makeAddr("stranger");
     address[] internal operators;
 
+    /// @dev Keys of everyone whom this contract can sign for.
+    mapping(address signer => uint256 key) internal keys;
+
     IDemoEuro internal euro;
     IEnergyConsortium internal consortium;
 
@@ -79,8 +82,9 @@ abstract contract Setup is Test {
         vm.warp(NOW);
         deadline = uint40(NOW + 1 hours);
         for (uint256 i = 0; i < 4; ++i) {
-            operators.push(makeAddr(string.concat("operator ", vm.toString(i))));
+            operators.push(_signer(string.concat("operator ", vm.toString(i))));
         }
+        buyerOwner = _signer("buyer's owner");
         euro = IDemoEuro(deployCode("DemoEuro.sol:DemoEuro"));
         consortium = _deploy(address(euro), operators, QUORUM);
 
@@ -159,6 +163,99 @@ abstract contract Setup is Test {
         address owner = consortium.account(account).owner;
         vm.prank(owner);
         consortium.setMandate(account, mandate);
+    }
+
+    // ------------------------------------------------------------------------------ signatures
+
+    function _signer(string memory name) internal returns (address signer) {
+        uint256 key;
+        (signer, key) = makeAddrAndKey(name);
+        keys[signer] = key;
+    }
+
+    /// @dev EIP-712 by hand, independent of what the contract inherits.
+    function _typed(uint256 chainId, address verifier, bytes32 content)
+        internal
+        pure
+        returns (bytes32)
+    {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("peercharge EnergyConsortium"),
+                keccak256("1"),
+                chainId,
+                verifier
+            )
+        );
+        return keccak256(abi.encodePacked("\x19\x01", domain, content));
+    }
+
+    function _typed(bytes32 content) internal view returns (bytes32) {
+        return _typed(block.chainid, address(consortium), content);
+    }
+
+    function _confirmation(bytes32 batchId, uint8 seat) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(keccak256("Confirmation(bytes32 batchId,uint8 seat)"), batchId, seat)
+        );
+    }
+
+    function _sign(address signer, uint8 seat, bytes32 digest)
+        internal
+        view
+        returns (IEnergyConsortium.SeatSignature memory)
+    {
+        (bytes32 r, bytes32 vs) = vm.signCompact(keys[signer], digest);
+        return IEnergyConsortium.SeatSignature({seat: seat, r: r, vs: vs});
+    }
+
+    function _sign(address signer, bytes32 batchId)
+        internal
+        view
+        returns (IEnergyConsortium.SeatSignature memory)
+    {
+        uint8 seat = consortium.seatOf(signer);
+        return _sign(signer, seat, _typed(_confirmation(batchId, seat)));
+    }
+
+    /// @dev The confirmations of these operators, in the order the contract wants.
+    function _bundle(address[] memory signers, bytes32 batchId)
+        internal
+        view
+        returns (IEnergyConsortium.SeatSignature[] memory bundle)
+    {
+        _sort(signers);
+        bundle = new IEnergyConsortium.SeatSignature[](signers.length);
+        for (uint256 i = 0; i < signers.length; ++i) {
+            bundle[i] = _sign(signers[i], batchId);
+        }
+    }
+
+    /// @dev The confirmations of the operators on the first seats.
+    function _bundle(bytes32 batchId, uint256 votes)
+        internal
+        view
+        returns (IEnergyConsortium.SeatSignature[] memory)
+    {
+        return _bundle(_first(votes), batchId);
+    }
+
+    function _first(uint256 votes) internal view returns (address[] memory signers) {
+        signers = new address[](votes);
+        for (uint256 i = 0; i < votes; ++i) {
+            signers[i] = operators[i];
+        }
+    }
+
+    function _sort(address[] memory signers) internal pure {
+        for (uint256 i = 1; i < signers.length; ++i) {
+            for (uint256 j = i; j > 0 && signers[j] < signers[j - 1]; --j) {
+                (signers[j], signers[j - 1]) = (signers[j - 1], signers[j]);
+            }
+        }
     }
 
     // --------------------------------------------------------------------------------- batches
