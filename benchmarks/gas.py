@@ -153,32 +153,9 @@ _COLD_SLOAD, _WARM_SLOAD = 2_100, 100
 #: The only contract that is called: 3,000 for its work, 100 for the call.
 _ECRECOVER = 3_100
 _ARITHMETIC = frozenset(
-    [
-        "ADD",
-        "MUL",
-        "SUB",
-        "DIV",
-        "SDIV",
-        "MOD",
-        "SMOD",
-        "ADDMOD",
-        "MULMOD",
-        "EXP",
-        "LT",
-        "GT",
-        "SLT",
-        "SGT",
-        "EQ",
-        "ISZERO",
-        "AND",
-        "OR",
-        "XOR",
-        "NOT",
-        "BYTE",
-        "SHL",
-        "SHR",
-        "SAR",
-    ]
+    {"ADD", "MUL", "SUB", "DIV", "SDIV", "MOD", "SMOD", "ADDMOD", "MULMOD", "EXP"}
+    | {"LT", "GT", "SLT", "SGT", "EQ", "ISZERO"}
+    | {"AND", "OR", "XOR", "NOT", "BYTE", "SHL", "SHR", "SAR"}
 )
 
 
