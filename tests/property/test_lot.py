@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,8 @@ from hypothesis import strategies as st
 from tests.lot_sessions import sessions
 from trading.fleet import Thresholds
 from trading.lot import LotRules, LotRun, Terms, accounts_of, simulate_lot
-from trading.market import MECHANISMS
+from trading.lot.guarantee import drawn_by
+from trading.market import PRIORITIES
 
 RULES = st.builds(
     LotRules,
@@ -28,7 +32,7 @@ TERMS = st.builds(
 
 
 def run_of(table: pd.DataFrame, rules: LotRules, terms: Terms) -> LotRun:
-    return simulate_lot(table, rules=rules, terms=terms, mechanism=MECHANISMS["pro-rata"])
+    return simulate_lot(table, rules=rules, terms=terms, mechanism=PRIORITIES["pro-rata"])
 
 
 def content_at_departure(run: LotRun) -> np.ndarray:
@@ -91,6 +95,29 @@ def test_whole_leaves_nobody_with_less_when_departures_are_known(table, rules):
     assert (content_at_departure(run) >= alone).all()
 
 
+@given(table=sessions(), rules=RULES)
+def test_trading_takes_no_charging_away_from_anyone_when_departures_are_known(table, rules):
+    known = replace(rules, departures="actual")
+    run = run_of(table, known, Terms(limits=False))
+    alone = run.stays.grid_only_wh(run.stays.departure_s)
+    assert (run.from_grid_wh + run.from_peers_wh >= alone).all()
+
+
+@given(table=sessions(), rules=RULES)
+def test_operators_replay_what_every_meter_has_drawn(table, rules):
+    known = replace(rules, departures="actual")
+    run = run_of(table, known, Terms(limits=False))
+    sold_in = {}
+    for trade in run.trades.itertuples():
+        sold = sold_in.setdefault(
+            int(trade.interval_start.timestamp()), np.zeros(len(run.stays), int)
+        )
+        sold[run.stays.code_of(trade.seller_id)] += trade.energy_wh
+    end_s = int(run.start_s[-1]) + known.interval_s
+    replayed = drawn_by(run.stays, sold_in, end_s)
+    assert (replayed == run.from_grid_wh + run.from_peers_wh).all()
+
+
 @given(table=sessions(), rules=RULES, terms=TERMS)
 def test_buyers_pay_no_more_for_energy_than_their_ceiling_when_limits_hold(table, rules, terms):
     limited = Terms(price=terms.price, limits=True)
@@ -115,7 +142,7 @@ def test_a_day_whose_trades_are_all_refused_is_the_grid_only_day(table, rules, t
         table,
         rules=rules,
         terms=terms,
-        mechanism=MECHANISMS["pro-rata"],
+        mechanism=PRIORITIES["pro-rata"],
         agree=lambda _start, trades: trades.iloc[:0],
     )
     assert (run.grid_wh == run.grid_only_wh).all()
@@ -129,10 +156,10 @@ def test_interval_length_does_not_change_uncontrolled_charging(table, rules):
     assert one.grid_only_wh.sum() == other.grid_only_wh.sum()
 
 
-@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("mechanism", PRIORITIES)
 @given(table=sessions(), rules=RULES)
 def test_agreeing_on_chain_or_off_gives_the_same_day(mechanism, table, rules):
-    kwargs = {"rules": rules, "terms": Terms(limits=False), "mechanism": MECHANISMS[mechanism]}
+    kwargs = {"rules": rules, "terms": Terms(limits=False), "mechanism": PRIORITIES[mechanism]}
     one = simulate_lot(table, **kwargs)
     other = simulate_lot(table, agree=lambda _start, trades: trades, **kwargs)
     pd.testing.assert_frame_equal(one.trades, other.trades)

@@ -25,7 +25,7 @@ CLOCK_STEP_S = 0.5
 LIVE_LIFETIME_S = 120
 """How long operators may vote where the chain's clock is not the lot's."""
 TAMPERED_EVERY = 4
-"""A dishonest engine slips a wrong trade into every fourth batch, from the second on."""
+"""A dishonest engine slips a wrong trade into every fourth batch, from the first on."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +45,7 @@ class SettlementDesk:
     Call `agree` for each interval in turn (it is what `simulate_lot` takes), then `close`.
 
     Attributes:
+        tampered: how many batches hold a wrong trade that a dishonest engine slipped in.
         gas_used: by submitting, handing in signatures, settling and refunding.
     """
 
@@ -82,6 +83,7 @@ class SettlementDesk:
         self._fault = fault
         self._sequence: dict[int, int] = {}
         self._batches: list[_Batch] = []
+        self.tampered = 0
         self.gas_used = 0
 
     # ------------------------------------------------------------------ during the day
@@ -153,11 +155,7 @@ class SettlementDesk:
         return batch.trades.iloc[:0]
 
     def _submit(self, start_s: int, trades: pd.DataFrame) -> _Batch:
-        wanted = trades
-        if self._fault is not None and len(self._batches) % TAMPERED_EVERY == 1:
-            wanted = tamper(
-                self._fault, trades, stays=self._stays, terms=self._terms, start_s=start_s
-            )
+        wanted = self._tampered(start_s, trades)
         words = self._chain_table(wanted)
         receipt = self._consortium.submit(words, deadline=self._deadline(start_s), by=self._engine)
         self.gas_used += receipt.gas_used
@@ -170,6 +168,15 @@ class SettlementDesk:
         )
         self._batches.append(batch)
         return batch
+
+    def _tampered(self, start_s: int, trades: pd.DataFrame) -> pd.DataFrame:
+        if self._fault is None or len(self._batches) % TAMPERED_EVERY:
+            return trades
+        wrong = tamper(self._fault, trades, stays=self._stays, terms=self._terms, start_s=start_s)
+        if wrong is None:
+            return trades
+        self.tampered += 1
+        return wrong
 
     def _chain_table(self, trades: pd.DataFrame) -> pd.DataFrame:
         buyers = trades["buyer_id"].map(self._accounts)
@@ -205,7 +212,7 @@ class SettlementDesk:
             self._finish(last_s)
 
     def _finish(self, lot_time_s: int) -> None:
-        """Settle confirmed batches whose interval is over at `lot_time_s`; refund the failed."""
+        """Settle confirmed batches whose interval is over at `lot_time_s`."""
         for batch in self._batches:
             if batch.status == "confirmed" and batch.settle_from_s <= lot_time_s:
                 receipt = self._consortium.settle(batch.submission, by=self._engine)

@@ -7,6 +7,7 @@ operators stand between it and the money. Used by `--engine-fault` and by tests.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -21,40 +22,57 @@ PRICE_STEP_UEUR = 20_000
 SKIM_UEUR = 5_000
 
 
-def _energy(trades: pd.DataFrame, _stays: Stays, _terms: Terms, _start_s: int) -> pd.DataFrame:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a liar knows: who is where, and how far both prices may move unnoticed by mandates."""
+
+    stays: Stays
+    highest_buyer_price: int
+    lowest_seller_price: int
+    start_s: int
+
+
+def _energy(trades: pd.DataFrame, _scene: Scene) -> pd.DataFrame | None:
     """The largest trade claims more than its chargers can move in the interval."""
     energy = trades["energy_wh"].to_numpy(np.int64).copy()
     energy[energy.argmax()] += EXTRA_WH
     return trades.assign(energy_wh=energy)
 
 
-def _price(trades: pd.DataFrame, _stays: Stays, terms: Terms, _start_s: int) -> pd.DataFrame:
-    """The first trade is dearer than posted, still below the buyer's limit."""
+def _price(trades: pd.DataFrame, scene: Scene) -> pd.DataFrame | None:
+    """The first trade is dearer than posted, or cheaper where it cannot be dearer."""
     buyer = trades["price_ueur_per_kwh"].to_numpy(np.int64).copy()
     seller = trades["seller_price_ueur_per_kwh"].to_numpy(np.int64).copy()
-    step = min(PRICE_STEP_UEUR, terms.ceiling() - int(buyer[0]))
+    step = min(PRICE_STEP_UEUR, scene.highest_buyer_price - int(buyer[0]))
+    if step <= 0:
+        step = -min(PRICE_STEP_UEUR, int(seller[0]) - scene.lowest_seller_price)
     buyer[0] += step
     seller[0] += step
-    return trades.assign(price_ueur_per_kwh=buyer, seller_price_ueur_per_kwh=seller)
+    changed = trades.assign(price_ueur_per_kwh=buyer, seller_price_ueur_per_kwh=seller)
+    return changed if step else None
 
 
-def _cost(trades: pd.DataFrame, _stays: Stays, _terms: Terms, _start_s: int) -> pd.DataFrame:
+def _cost(trades: pd.DataFrame, scene: Scene) -> pd.DataFrame | None:
     """The first seller gets less than posted; the difference would go to the lot."""
     seller = trades["seller_price_ueur_per_kwh"].to_numpy(np.int64).copy()
-    seller[0] -= SKIM_UEUR
-    return trades.assign(seller_price_ueur_per_kwh=seller)
+    skimmed = min(SKIM_UEUR, int(seller[0]) - scene.lowest_seller_price)
+    seller[0] -= skimmed
+    return trades.assign(seller_price_ueur_per_kwh=seller) if skimmed > 0 else None
 
 
-def _absent(trades: pd.DataFrame, stays: Stays, _terms: Terms, start_s: int) -> pd.DataFrame:
+def _absent(trades: pd.DataFrame, scene: Scene) -> pd.DataFrame | None:
     """The first trade names a seller that is not in the lot."""
-    gone = stays.is_seller & ((stays.departure_s <= start_s) | (stays.arrival_s > start_s))
-    wrong = trades.copy()
-    if gone.any():
-        wrong.loc[0, "seller_id"] = str(stays.ids[np.flatnonzero(gone)[0]])
-    return wrong
+    stays = scene.stays
+    away = (stays.departure_s <= scene.start_s) | (stays.arrival_s > scene.start_s)
+    gone = np.flatnonzero((stays.ask_cap_wh > 0) & away)
+    if not len(gone):
+        return None
+    seller = trades["seller_id"].to_numpy(dtype=object).copy()
+    seller[0] = stays.ids[gone[0]]
+    return trades.assign(seller_id=pd.Series(seller, index=trades.index, dtype="str"))
 
 
-ENGINE_FAULTS: dict[EngineFault, Callable[[pd.DataFrame, Stays, Terms, int], pd.DataFrame]] = {
+ENGINE_FAULTS: dict[EngineFault, Callable[[pd.DataFrame, Scene], pd.DataFrame | None]] = {
     "energy": _energy,
     "price": _price,
     "cost": _cost,
@@ -64,10 +82,23 @@ ENGINE_FAULTS: dict[EngineFault, Callable[[pd.DataFrame, Stays, Terms, int], pd.
 
 def tamper(
     fault: EngineFault, trades: pd.DataFrame, *, stays: Stays, terms: Terms, start_s: int
-) -> pd.DataFrame:
-    """`trades` with one of them wrong, costs and incomes recomputed so that they look right."""
-    wrong = ENGINE_FAULTS[fault](trades.reset_index(drop=True), stays, terms, start_s)
-    wrong = wrong.set_index(trades.index)
+) -> pd.DataFrame | None:
+    """`trades` with one of them wrong, costs and incomes recomputed so that they look right.
+
+    None where this lie is not possible here, such as a price with no room to move.
+    """
+    rules = stays.rules
+    posted = terms.peer_price(rules.guarantee, rules.efficiency)
+    floor = terms.floor(rules.guarantee, rules.efficiency)
+    scene = Scene(
+        stays=stays,
+        highest_buyer_price=max(terms.ceiling(), posted.buyer_ueur_per_kwh),
+        lowest_seller_price=min(floor, posted.seller_ueur_per_kwh),
+        start_s=start_s,
+    )
+    wrong = ENGINE_FAULTS[fault](trades, scene)
+    if wrong is None:
+        return None
     energy = wrong["energy_wh"].to_numpy(np.int64)
     return wrong.assign(
         cost_ueur=cost_ueur(energy, wrong["price_ueur_per_kwh"].to_numpy(np.int64)),

@@ -9,12 +9,13 @@ neither charges in an interval in which it sells, nor sells what it bought in it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from trading.lot.stays import UNKNOWN, BoolArray, LotRules, Stays
+from trading.lot.guarantee import saleable_wh, target_wh
+from trading.lot.stays import BoolArray, LotRules, Stays
 from trading.lot.terms import Terms
 from trading.market import Fills, Mechanism, OrderBook, PeerPrice, order_book
 from trading.market.orders import trade_table
@@ -50,8 +51,9 @@ class LotRun:
         owed_wh: grid energy that a session owes because it left before delivering what it sold.
         covered_wh: grid energy that a session drew at the expense of a seller who had left.
         shortfall_wh: agreed energy that did not flow because a party left before its time.
-        blocked: trades that were matched but lie outside floor or ceiling.
-        blocked_wh, dust_wh: energy of those, and of trades too small to make.
+        blocked, blocked_wh: trades, and their energy, that the same day would have had if floor
+            and ceiling did not matter; 0 where the posted price lies within both.
+        dust_wh: energy that buyers drew from the grid because the trade for it was too small.
     """
 
     stays: Stays
@@ -129,7 +131,7 @@ class _Lot:
         self.promised_wh = np.zeros(n, np.int64)
         self.owed_wh = np.zeros(n, np.int64)
         self.covered_wh = np.zeros(n, np.int64)
-        self.shortfall_wh = self.blocked = self.blocked_wh = self.dust_wh = 0
+        self.shortfall_wh = self.dust_wh = 0
         self.agreed: list[tuple[int, Int64Array, Fills]] = []
 
     def run(self, progress: Callable[[int, int], None] | None) -> LotRun:
@@ -141,6 +143,7 @@ class _Lot:
             grid_wh[k], peers_wh[k] = self._flow(interval, fills)
             if progress is not None:
                 progress(k + 1, len(intervals))
+        blocked = self._blocked_table()
         edges = np.array([i.start_s for i in intervals] + [intervals[-1].end_s])
         alone = np.array([int(self.stays.grid_only_wh(int(edge)).sum()) for edge in edges])
         return LotRun(
@@ -158,8 +161,8 @@ class _Lot:
             owed_wh=self.owed_wh,
             covered_wh=self.covered_wh,
             shortfall_wh=self.shortfall_wh,
-            blocked=self.blocked,
-            blocked_wh=self.blocked_wh,
+            blocked=len(blocked),
+            blocked_wh=int(blocked["energy_wh"].sum()),
             dust_wh=self.dust_wh,
         )
 
@@ -167,16 +170,12 @@ class _Lot:
 
     def _trade(self, interval: Interval) -> Fills | None:
         """Match what is offered at gate closure, price it, and ask for agreement."""
-        book = self._book(interval)
+        book = None if self.blocks else self._book(interval)
         if book is None:
             return None
         fills = self.mechanism(book, self.price)
         cost = fills.energy_wh * fills.price_ueur_per_kwh // 1000
         is_dust = (fills.energy_wh < self.rules.smallest_trade_wh) | (cost == 0)
-        if self.blocks:
-            self.blocked += int((~is_dust).sum())
-            self.blocked_wh += int(fills.energy_wh[~is_dust].sum())
-            return None
         self.dust_wh += int(fills.energy_wh[is_dust].sum())
         fills = _where(fills, ~is_dust)
         if not len(fills):
@@ -194,15 +193,15 @@ class _Lot:
         """Bids and asks of the vehicles that are there at gate closure, or None without both."""
         stays = self.stays
         start, end = interval.start_s, interval.end_s
-        there = (stays.arrival_s <= interval.gate_s) & (stays.departure_s > start)
+        there = stays.is_there(start)
         bids = np.where(there, np.maximum(stays.bid_cap_wh - self.drawn_wh, 0), 0)
         asks = np.where(there, stays.ask_cap_wh - self.promised_wh, 0)
         if not bids.any() or not asks.any():
             return None
         bids = np.minimum(bids, stays.chargeable_wh(start, end, planned=True))
         asks = np.minimum(asks, stays.dischargeable_wh(start, end, planned=True))
-        if self.rules.guarantee == "whole":
-            asks = np.minimum(asks, self._replaceable_wh(end))
+        saleable = saleable_wh(stays, drawn_wh=self.drawn_wh, sold_wh=self.promised_wh, after_s=end)
+        asks = np.minimum(asks, saleable)
         if not bids.any() or not asks.any():
             return None
         efficiency = self.rules.efficiency
@@ -215,19 +214,6 @@ class _Lot:
             soc=content / stays.capacity_wh,
             arrival=stays.arrival_s,
         )
-
-    def _replaceable_wh(self, after_s: int) -> Int64Array:
-        """What each seller can still sell and recharge, with its own need, before it leaves.
-
-        A seller whose departure nobody knows cannot promise to recharge, so it sells nothing.
-        """
-        stays, efficiency = self.stays, self.rules.efficiency
-        leaves = stays.known_departure(after_s)
-        until = np.where(leaves == UNKNOWN, after_s, leaves)
-        window = stays.chargeable_wh(after_s, until, planned=True)
-        spare = efficiency.stored(self.drawn_wh + window) - efficiency.stored(stays.need_wh)
-        left: Int64Array = efficiency.discharge_from(np.maximum(spare, 0)) - self.to_peers_wh
-        return np.maximum(left, 0)
 
     def _table(self, start_s: int, numbers: Int64Array, fills: Fills) -> pd.DataFrame:
         trades = trade_table(fills, self.stays.ids)
@@ -248,6 +234,13 @@ class _Lot:
             seller_price_ueur_per_kwh=trades["seller_price_ueur_per_kwh"].to_numpy(np.int64),
         )
 
+    def _blocked_table(self) -> pd.DataFrame:
+        """What would have been traded if only floor and ceiling had not been in the way."""
+        if not self.blocks:
+            return self._agreed_table().iloc[:0]
+        free = replace(self.terms, limits=False)
+        return _Lot(self.stays, free, self.mechanism, None).run(None).trades
+
     def _agreed_table(self) -> pd.DataFrame:
         if self.agreed:
             tables = [self._table(*interval) for interval in self.agreed]
@@ -266,13 +259,10 @@ class _Lot:
 
     def _flow(self, interval: Interval, fills: Fills | None) -> tuple[int, int]:
         """Let power flow: (Wh from the grid, Wh from peers) at the chargers' meters."""
-        stays, efficiency = self.stays, self.rules.efficiency
+        stays = self.stays
         n = len(stays)
         sold = np.zeros(n, np.int64)
-        target = stays.need_wh
-        if self.rules.guarantee == "whole":
-            to_store = efficiency.stored(stays.need_wh) + efficiency.drawn(self.to_peers_wh)
-            target = np.where(self.to_peers_wh > 0, efficiency.charge_for(to_store), stays.need_wh)
+        target = target_wh(stays, self.to_peers_wh)
         room = stays.chargeable_wh(interval.start_s, interval.end_s)
         drawn = np.minimum(np.maximum(target - self.drawn_wh, 0), room)
         bought = np.zeros(n, np.int64)

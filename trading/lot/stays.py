@@ -147,6 +147,16 @@ class Stays:
             raise KeyError(session_id)
         return code
 
+    def is_there(self, start_s: int) -> BoolArray:
+        """Who may trade in the interval that begins at `start_s`, as known at its gate closure.
+
+        Whoever has arrived and not left by then, and is not expected to leave before the start; a
+        departure between the two that nobody announced is not known.
+        """
+        gate_s = start_s - self.rules.gate_lead_s
+        there = (self.arrival_s <= gate_s) & (self.departure_s > gate_s)
+        return there & (self.known_departure(gate_s) > start_s)
+
     def grid_only_wh(self, at_s: int | Int64Array) -> Int64Array:
         """Energy drawn by `at_s` when every vehicle charges at once and nobody trades."""
         return np.minimum(self.need_wh, self.chargeable_wh(self.arrival_s, at_s))

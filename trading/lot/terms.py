@@ -13,6 +13,8 @@ from trading.errors import OptionError
 from trading.lot.physics import Efficiency
 from trading.market import PeerPrice
 
+HIGHEST = 1_000_000_000
+"""A thousand euro per kWh: floors computed from any price below it still fit a trade word."""
 Guarantee = Literal["consent", "whole"]
 GUARANTEES: tuple[Guarantee, ...] = ("consent", "whole")
 
@@ -42,10 +44,12 @@ class Terms:
 
     def __post_init__(self) -> None:
         for name in ("lot_tariff", "replacement", "wear", "lot_fee"):
-            if getattr(self, name) < 0:
-                raise OptionError(name, getattr(self, name), "a price of 0 or more")
-        if self.price is not None and self.price < 0:
-            raise OptionError("price", self.price, "a price of 0 or more, or None for the middle")
+            if not 0 <= getattr(self, name) <= HIGHEST:
+                expected = f"micro-euro per kWh from 0 to {HIGHEST}"
+                raise OptionError(name, getattr(self, name), expected)
+        if self.price is not None and not 0 <= self.price <= HIGHEST:
+            expected = f"micro-euro per kWh from 0 to {HIGHEST}, or None for the middle"
+            raise OptionError("price", self.price, expected)
 
     def floor(self, guarantee: Guarantee, efficiency: Efficiency) -> int:
         """The least a seller accepts per kWh at its meter: replacement over round trip, plus wear.
@@ -61,10 +65,17 @@ class Terms:
         return self.lot_tariff
 
     def peer_price(self, guarantee: Guarantee, efficiency: Efficiency) -> PeerPrice:
-        """The posted price of a trade: what the buyer pays, and what the seller gets of it."""
+        """The posted price of a trade: what the buyer pays, and what the seller gets of it.
+
+        Without a price given it is the middle of floor and ceiling, or as much above it as leaves
+        the seller its floor after the lot's fee, where the ceiling allows that.
+        """
         buyer = self.price
         if buyer is None:
-            buyer = (self.floor(guarantee, efficiency) + self.ceiling()) // 2
+            floor, ceiling = self.floor(guarantee, efficiency), self.ceiling()
+            buyer = (floor + ceiling) // 2
+            if buyer < floor + self.lot_fee <= ceiling:
+                buyer = floor + self.lot_fee
         return PeerPrice(buyer_ueur_per_kwh=buyer, seller_ueur_per_kwh=max(buyer - self.lot_fee, 0))
 
     def is_rational(self, price: PeerPrice, guarantee: Guarantee, efficiency: Efficiency) -> bool:

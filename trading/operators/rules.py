@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from trading.lot import Stays, Terms
+from trading.lot.guarantee import drawn_by, saleable_wh
 from trading.units import Int64Array, cost_ueur
 
 UNKNOWN_PARTY = -1
@@ -108,8 +109,7 @@ def presence(case: Case) -> list[Finding]:
     """Both parties stood in the lot at gate closure and are not known to leave before the start."""
     stays, found = case.stays, []
     for start, trades in case.by_interval():
-        gate = start - stays.rules.gate_lead_s
-        there = (stays.arrival_s <= gate) & (stays.departure_s > start)
+        there = stays.is_there(start)
         for side in ("buyer", "seller"):
             for i, code in trades[side].items():
                 if not there[code]:
@@ -144,6 +144,32 @@ def seller_energy(case: Case) -> list[Finding]:
             f"it has {stays.ask_cap_wh[code]} Wh to sell"
         )
         found.append(_finding("seller energy", _largest(trades, "seller", code), sentence))
+    return found
+
+
+def guarantee(case: Case) -> list[Finding]:
+    """A seller keeps the time for its own need, and under `whole` for recharging what it sells."""
+    stays, found = case.stays, []
+    sold_in = {start: sold for start, (_, sold) in case.in_interval_wh.items()}
+    for start, trades in case.by_interval():
+        sold_before = np.zeros(len(stays), np.int64)
+        for earlier, sold in sold_in.items():
+            if earlier < start:
+                sold_before += sold
+        left = saleable_wh(
+            stays,
+            drawn_wh=drawn_by(stays, sold_in, start),
+            sold_wh=sold_before,
+            after_s=start + stays.rules.interval_s,
+        )
+        in_batch = _sum_by_code(trades["seller"], trades["energy_wh"], len(stays))
+        in_interval = in_batch + sold_in.get(start, np.zeros(len(stays), np.int64))
+        for code in np.flatnonzero((in_batch > 0) & (in_interval > left)):
+            sentence = (
+                f"{stays.ids[code]} would sell {in_interval[code]} Wh at {_clock(start)}, it can "
+                f"sell {left[code]} Wh there and still leave as promised ({stays.rules.guarantee})"
+            )
+            found.append(_finding("guarantee", _largest(trades, "seller", code), sentence))
     return found
 
 
@@ -235,6 +261,7 @@ RULES: dict[str, Rule] = {
     "presence": presence,
     "gate closure": gate_closure,
     "seller energy": seller_energy,
+    "guarantee": guarantee,
     "buyer need": buyer_need,
     "power": power,
     "price": price,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from trading.lot import LotRules, Stays, Terms
-from trading.operators import RULES, Case, findings
+from trading.operators import Case, findings
 from trading.operators.rules import UNKNOWN_PARTY
 
 START = pd.Timestamp("2019-10-29T16:00Z")
@@ -150,15 +150,27 @@ def test_a_finding_says_where_and_what():
     )
 
 
-def test_every_rule_is_registered_under_the_name_it_reports():
-    assert set(RULES) == {
-        "parties",
-        "roles",
-        "presence",
-        "gate closure",
-        "seller energy",
-        "buyer need",
-        "power",
-        "price",
-        "cost",
+def test_a_seller_without_time_for_its_own_need_may_not_sell():
+    need = stays().table.assign(need_wh=[15_000, 0, 2_000, 0])
+    leaves = need.assign(departure=[START + pd.Timedelta(minutes=20)] * 3 + [need["departure"][3]])
+    short = case(stays=Stays(leaves, RULES_OF_LOT))
+    # It drew 2,000 Wh within its first hour, so that nothing is left to charge.
+    assert findings(short) == []
+    late = leaves.assign(arrival=[START - pd.Timedelta(minutes=6)] * 3 + [leaves["arrival"][3]])
+    assert rules_broken(case(stays=Stays(late, RULES_OF_LOT))) == {"guarantee"}
+
+
+def test_under_whole_a_seller_may_sell_only_what_it_can_recharge():
+    rules = LotRules(guarantee="whole")
+    terms = Terms(limits=False)
+    posted = terms.peer_price("whole", rules.efficiency)
+    prices = {
+        "price_ueur_per_kwh": posted.buyer_ueur_per_kwh,
+        "seller_price_ueur_per_kwh": posted.seller_ueur_per_kwh,
+        "terms": terms,
     }
+    table = stays().table
+    assert findings(case(stays=Stays(table, rules), **prices)) == []
+    departure = [table["departure"][0], table["departure"][1], START + pd.Timedelta(minutes=20)]
+    soon = table.assign(departure=[*departure, table["departure"][3]])
+    assert rules_broken(case(stays=Stays(soon, rules), **prices)) == {"guarantee"}
