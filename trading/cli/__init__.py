@@ -6,19 +6,20 @@ stdout, all else to stderr. A command imports what it needs when it runs, so tha
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from trading.cli.case_study import case_study
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
 from trading.cli.simulate import demo, simulate
-from trading.errors import InputError, PeerchargeError
+from trading.errors import InputError, OptionError, PeerchargeError
 
 __all__ = ["app", "main"]
 
@@ -39,9 +40,39 @@ class _ExitCodes(TyperGroup):
             if ctx.params.get("debug"):
                 traceback.print_exc()
             else:
-                print(f"peercharge: {error}", file=sys.stderr)
+                command = self.get_command(ctx, ctx.invoked_subcommand or "")
+                print(f"peercharge: {_told(error, command)}", file=sys.stderr)
             is_input = isinstance(error, InputError)
             raise typer.Exit(EXIT_BAD_INPUT if is_input else EXIT_FAILURE) from None
+
+
+_ARGUMENT = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
+"""What in a sentence can only be the name of an argument: words joined by underscores."""
+
+
+def _told(error: Exception, command: object) -> str:
+    """The message of an error, in which options of `command` are named as they are typed.
+
+    Libraries name their arguments (`buyer_threshold`), a user has typed `--buyer-threshold`. A
+    name that is no option of the command stays as it is.
+    """
+    if not isinstance(error, OptionError) or not isinstance(command, TyperCommand):
+        return str(error)
+    flags = _flags_of(command)
+    name = flags.get(error.name, error.name)
+    expected = _ARGUMENT.sub(lambda found: flags.get(found[0], found[0]), error.expected)
+    return f"{name}={error.value!r}: expected {expected}"
+
+
+def _flags_of(command: TyperCommand) -> dict[str, str]:
+    """Each option's flag by its own name as an argument, and by that of the command's parameter."""
+    flags: dict[str, str] = {}
+    for parameter in command.params:
+        for flag in parameter.opts:
+            if flag.startswith("--"):
+                flags[flag.removeprefix("--").replace("-", "_")] = flag
+                flags[str(parameter.name)] = flag
+    return flags
 
 
 app = typer.Typer(

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trading.cli.simulate import Json, NetworkName, Operators, Priority, Quorum, Seed, progress_bars
+from trading.cli.simulate import (
+    Json,
+    NetworkName,
+    Operators,
+    Out,
+    Priority,
+    Quorum,
+    Seed,
+    progress_bars,
+)
 
 
 def case_study(
-    out: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="Folder for tables, figures and report; made if need be."),
-    ],
+    out: Out,
     buyers: Annotated[int, typer.Option(help="Vehicles drawn with 30 to 60 % charge.")] = 20,
     sellers: Annotated[int, typer.Option(help="Vehicles drawn with 80 to 95 % charge.")] = 20,
     seed: Seed = 0,

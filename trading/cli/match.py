@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trading.cli.simulate import folder
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -27,6 +29,7 @@ def match_fleet(
     out: Annotated[
         Path,
         typer.Option(
+            parser=folder,
             metavar="DIR",
             help=f"Folder for {ROLES_FILE} and {TRADES_FILE}; other files in it are left alone.",
         ),

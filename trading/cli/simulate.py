@@ -21,9 +21,21 @@ if TYPE_CHECKING:
 DEMO_DATE = "2019-10-29"
 DEMO_FOLDER = "peercharge-demo"
 
+
+def folder(text: str) -> Path:
+    """The folder of an option; an empty text, which would mean the working folder, is refused."""
+    if not str(text).strip():
+        raise typer.BadParameter("expected the name of a folder, found an empty text")
+    return Path(text)
+
+
 Out = Annotated[
     Path,
-    typer.Option(metavar="DIR", help="Folder for tables, figures and report; made if need be."),
+    typer.Option(
+        parser=folder,
+        metavar="DIR",
+        help="Folder for tables, figures and report; made if need be.",
+    ),
 ]
 Interval = Annotated[
     str, typer.Option(metavar="TIME", help="Market interval, 1min to 60min, such as 15min.")
@@ -40,7 +52,7 @@ GuaranteeName = Annotated[
     typer.Option(
         metavar="consent|whole",
         help="consent: sellers may leave with less, down to the seller threshold or their reserve. "
-        "whole: nobody leaves with less than without trading.",
+        "whole: nobody leaves with less than without trading, as far as departures are as planned.",
     ),
 ]
 Share = Annotated[
@@ -54,6 +66,12 @@ DeparturesName = Annotated[
     ),
 ]
 Priority = Annotated[str, typer.Option(metavar="NAME", help="Who is served first: {mechanisms}.")]
+SmallestTrade = Annotated[
+    int,
+    typer.Option(
+        "--smallest-trade", metavar="WH", help="What is matched below it is left to the grid."
+    ),
+]
 Soc = Annotated[float, typer.Option(metavar="SOC", help="Threshold of Equation (1).")]
 Price = Annotated[
     str | None,
@@ -136,6 +154,7 @@ def simulate(
     v2g_share: Share = 1.0,
     departures: DeparturesName = "actual",
     priority: Priority = "pro-rata",
+    smallest_trade_wh: SmallestTrade = 100,
     buyer_threshold: Soc = 0.60,
     seller_threshold: Soc = 0.80,
     price: Price = None,
@@ -156,8 +175,10 @@ def simulate(
     from trading.engine import Consensus, DayOptions, Source
     from trading.fleet import Thresholds
     from trading.lot import LotRules, Terms
+    from trading.market import mechanism_named
     from trading.units import price_ueur_per_kwh
 
+    mechanism_named(priority, option="priority")
     options = DayOptions(
         rules=LotRules(
             interval_s=interval_seconds(interval),
@@ -165,6 +186,7 @@ def simulate(
             guarantee=guarantee,  # type: ignore[arg-type]
             v2g_share=v2g_share,
             departures=departures,  # type: ignore[arg-type]
+            smallest_trade_wh=smallest_trade_wh,
             seed=seed,
         ),
         terms=Terms(
@@ -220,18 +242,25 @@ def interval_seconds(text: str) -> int:
     """Seconds of `15min`, `15`, `900s` or `1h`; a bare number is minutes.
 
     Raises:
-        OptionError: not such a text.
+        OptionError: not such a text, or a length that a lot does not take.
 
     >>> interval_seconds("15min")
     900
     """
     from trading.errors import OptionError
+    from trading.lot import LotRules
 
     found = re.fullmatch(r"(\d{1,5})\s*(s|min|m|h)?", text.strip())
     if not found:
         raise OptionError("interval", text, "minutes such as 15min, or seconds such as 900s")
     scale = {"s": 1, "min": 60, "m": 60, None: 60, "h": 3600}[found[2]]
-    return int(found[1]) * scale
+    seconds = int(found[1]) * scale
+    try:
+        LotRules(interval_s=seconds)
+    except OptionError as error:
+        # The same refusal, in the user's words instead of in seconds.
+        raise OptionError("interval", text, error.expected) from None
+    return seconds
 
 
 def _run(source: Source, options: DayOptions, out: Path, *, site: str, as_json: bool) -> None:

@@ -118,8 +118,9 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     r"""Write a table as CSV: UTF-8, `\n` line ends, times in ISO 8601 with Z, no index.
 
     Integers are written as integers and floats as the shortest text that reads back the same, so
-    the same table gives the same bytes everywhere. Times show microseconds where any of their
-    column has some. A missing value is an empty cell.
+    the same table gives the same bytes everywhere. A time is written to the second, and a
+    fraction only in the cell that has one, with as many digits as it needs. A missing value is an
+    empty cell.
 
     Raises:
         TableError: a column holds times without a zone.
@@ -143,9 +144,11 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 def _iso(times: pd.Series) -> pd.Series:
     utc = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-    has_fraction = bool(np.any(utc != utc.astype("datetime64[s]"), where=~np.isnat(utc)))
-    text = np.datetime_as_string(utc, unit="us" if has_fraction else "s").astype(object) + "Z"
-    return pd.Series(np.where(np.isnat(utc), "", text), index=times.index, dtype=object)
+    text = np.datetime_as_string(utc, unit="s").astype(object)
+    has_fraction = (utc != utc.astype("datetime64[s]")) & ~np.isnat(utc)
+    fine = np.datetime_as_string(utc[has_fraction], unit="us")
+    text[has_fraction] = np.char.rstrip(fine, "0").astype(object)
+    return pd.Series(np.where(np.isnat(utc), "", text + "Z"), index=times.index, dtype=object)
 
 
 _Cell = tuple[int, str]

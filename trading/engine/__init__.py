@@ -2,7 +2,8 @@
 
 from trading.engine.case_fleet import CaseStudyOptions
 from trading.engine.case_study import CaseStudyResult, run_case_study
-from trading.engine.day import Consensus, DayOptions, Source, run_day
+from trading.engine.consensus import Consensus
+from trading.engine.day import DayOptions, Source, run_day
 from trading.engine.faults import ENGINE_FAULTS, EngineFault
 from trading.engine.result import DayResult
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from trading.engine.case_load import Chargers
-from trading.engine.day import Consensus
+from trading.engine.consensus import Consensus
 from trading.errors import OptionError
 from trading.fleet import DEFAULT_THRESHOLDS, Thresholds, role_arrays
 from trading.lot import Efficiency, LotRules, Terms

@@ -12,7 +12,7 @@ from functools import partial
 
 import pandas as pd
 
-from trading.chain import Consortium, Network, open_network
+from trading.chain import open_network
 from trading.engine.case_claims import claims_of
 from trading.engine.case_fleet import (
     BUYERS_SOC,
@@ -24,19 +24,24 @@ from trading.engine.case_fleet import (
 )
 from trading.engine.case_load import load_over_time
 from trading.engine.case_truth import truth_table
+from trading.engine.consensus import (
+    ledger_summary,
+    operator_table,
+    operators_of,
+    trades_summary,
+)
 from trading.engine.day import (
     GENESIS_MARGIN_S,
     SECONDS_PER_ENROLMENT,
     Progress,
     package_version,
+    silent,
 )
 from trading.engine.desk import SettlementDesk
-from trading.engine.enrolment import LOT, Cast, Enrolment, found, pay_out
-from trading.engine.result import FINAL_STATUSES, OPERATOR_COLUMNS
+from trading.engine.enrolment import LOT, Cast, found, pay_out
 from trading.fleet import roles
 from trading.lot import Accounts, LotRun, Stays, accounts_of, simulate_lot
 from trading.market import mechanism_named
-from trading.operators import OperatorNode
 from trading.tables import UTC_TIME
 
 TRANSACTION_COLUMNS = (
@@ -113,7 +118,7 @@ def run_case_study(
         LedgerError: the network cannot be reached or started, or the contract refused a batch.
     """
     options = options or CaseStudyOptions()
-    tell = progress or _silent
+    tell = progress or silent
     rules, terms = options.rules(), options.terms()
     fleet = _fleet(options)
     sessions = sessions_of(fleet, options)
@@ -131,7 +136,16 @@ def run_case_study(
             quorum=options.consensus.quorum,
             progress=partial(tell, "enrolling drivers"),
         )
-        nodes = _operators(options, cast, enrolment)
+        nodes = operators_of(
+            options.consensus,
+            cast,
+            enrolment,
+            lambda: sessions_of(_fleet(options), options),
+            rules=rules,
+            terms=terms,
+            # As in the source's figure 7: each operator sends its own confirmation.
+            manner="direct",
+        )
         desk = SettlementDesk(
             consortium=enrolment.consortium,
             engine=cast.engine,
@@ -154,9 +168,11 @@ def run_case_study(
         tell("trading on chain", 1, 1)
         wallets = pay_out(enrolment, cast.engine)
         trades, chain = desk.trades(), enrolment.consortium.record()
-        operators = _operator_table(nodes, enrolment.consortium)
+        operators = operator_table(nodes, enrolment.consortium)
         gas_used = desk.gas_used + sum(node.gas_used for node in nodes)
-        ledger = _ledger_summary(enrolment.consortium, network, trades, gas_used)
+        ledger = trades_summary(trades) | ledger_summary(
+            enrolment.consortium, network, trades=len(trades), gas_used=gas_used
+        )
     tell("comparing assumptions", 0, 1)
     books, load = accounts_of(run), load_over_time(run, options.chargers)
     claims, truths = claims_of(options, run, books, load), truth_table(options)
@@ -240,60 +256,6 @@ def _genesis_s(options: CaseStudyOptions, cast: Cast) -> int:
     return int(options.start.timestamp()) - before_s
 
 
-def _operators(options: CaseStudyOptions, cast: Cast, enrolment: Enrolment) -> list[OperatorNode]:
-    """Operators that share no table: each has its own copy of the fleet."""
-    nodes = []
-    for number, key in enumerate(cast.operators):
-        conduct = options.consensus.conduct_of(number)
-        own = sessions_of(_fleet(options), options)
-        if conduct == "wrong":
-            own = own.assign(soc_arrival=1.0 - own["soc_arrival"])
-        nodes.append(
-            OperatorNode(
-                key=key,
-                consortium=enrolment.consortium,
-                sessions=own,
-                rules=options.rules(),
-                terms=options.terms(),
-                lot=LOT,
-                conduct=conduct,
-                # As in the source's figure 7: each operator sends its own confirmation.
-                manner="direct",
-            )
-        )
-    return nodes
-
-
-def _operator_table(nodes: list[OperatorNode], consortium: Consortium) -> pd.DataFrame:
-    rows = [
-        {
-            "operator": node.key.name,
-            "address": node.key.address,
-            "seat": consortium.seat_of(node.key.address),
-            "conduct": node.conduct,
-            **{vote: node.tally()[vote] for vote in ("confirmed", "rejected", "unvoted")},
-        }
-        for node in nodes
-    ]
-    return pd.DataFrame(rows, columns=list(OPERATOR_COLUMNS))
-
-
-def _ledger_summary(
-    consortium: Consortium, network: Network, trades: pd.DataFrame, gas_used: int
-) -> dict[str, int | str | float]:
-    counts = trades["status"].value_counts()
-    statuses = ("pending", "confirmed", *FINAL_STATUSES)
-    return {
-        "trades": len(trades),
-        **{status: int(counts.get(status, 0)) for status in statuses},
-        "gas_used": gas_used,
-        "gas_per_trade": round(gas_used / len(trades)) if len(trades) else 0,
-        "network": network.name,
-        "chain_id": network.chain_id,
-        "contract_address": consortium.address,
-    }
-
-
 def _summary(
     options: CaseStudyOptions,
     run: LotRun,
@@ -370,7 +332,3 @@ def assumptions(options: CaseStudyOptions) -> tuple[str, ...]:
         f"{options.consensus.operators} operators, of which {options.consensus.quorum} have to "
         "confirm; each buyer's trades are one transaction.",
     )
-
-
-def _silent(_what: str, _done: int, _total: int) -> None:
-    return None

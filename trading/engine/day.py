@@ -17,25 +17,29 @@ import pandas as pd
 from trading.chain import Consortium, Network, open_network
 from trading.data import ASSIGNMENTS, Sessions, load_sessions
 from trading.data.select import Date
+from trading.engine.consensus import (
+    Consensus,
+    ledger_summary,
+    operator_table,
+    operators_of,
+    trades_summary,
+)
 from trading.engine.desk import SettlementDesk
-from trading.engine.enrolment import LOT, Cast, Enrolment, found, pay_out
-from trading.engine.faults import EngineFault
-from trading.engine.result import FINAL_STATUSES, OPERATOR_COLUMNS, DayResult
+from trading.engine.enrolment import LOT, Cast, found, pay_out
+from trading.engine.result import DayResult
 from trading.engine.scenarios import (
     SENSITIVITY_COLUMNS,
     compare,
     guarantee_scenarios,
     sensitivity,
 )
-from trading.errors import OptionError
 from trading.lot import LotRules, LotRun, Stays, Terms, accounts_of, intervals_of, simulate_lot
 from trading.market import DEFAULT_MECHANISM, mechanism_named
-from trading.operators import CONDUCTS, MANNERS, Conduct, Manner, OperatorNode
+from trading.operators import OperatorNode
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
 
-MAX_OPERATORS = 96
 GENESIS_MARGIN_S = 3_600
 SECONDS_PER_ENROLMENT = 8
 """The embedded chain adds at least a second a block; a driver's enrolment takes at most 6."""
@@ -68,51 +72,6 @@ class Source:
             timezone=self.timezone,
             assignment=assignment or self.assignment,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consensus:
-    """Who decides on trades, and where.
-
-    Attributes:
-        network: `embedded`, `anvil` or the URL of a node.
-        operators: how many.
-        quorum: how many of them must confirm.
-        conducts: how each behaves; honest where the tuple is shorter than the number.
-        engine_fault: what a dishonest engine does; None for an honest one.
-        confirmations: `aggregated`, operators sign off chain and the engine hands a quorum in at
-            once; or `direct`, each sends its own. Both end in the same state.
-    """
-
-    network: str = "embedded"
-    operators: int = 4
-    quorum: int = 3
-    conducts: tuple[Conduct, ...] = ()
-    engine_fault: EngineFault | None = None
-    confirmations: Manner = "aggregated"
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.operators <= MAX_OPERATORS:
-            raise OptionError("operators", self.operators, f"1 to {MAX_OPERATORS}")
-        if not 1 <= self.quorum <= self.operators:
-            raise OptionError(
-                "quorum", self.quorum, f"1 to the number of operators, {self.operators}"
-            )
-        if len(self.conducts) > self.operators:
-            raise OptionError(
-                "operator_fault",
-                ", ".join(self.conducts),
-                f"at most as many as there are operators, {self.operators}",
-            )
-        if self.confirmations not in MANNERS:
-            raise OptionError("confirmations", self.confirmations, "one of " + ", ".join(MANNERS))
-        for conduct in self.conducts:
-            if conduct not in CONDUCTS:
-                raise OptionError("operator_fault", conduct, "one of " + ", ".join(CONDUCTS))
-
-    def conduct_of(self, number: int) -> Conduct:
-        """Conduct of the operator with this number, counted from 0."""
-        return self.conducts[number] if number < len(self.conducts) else "honest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +109,7 @@ def run_day(
         LedgerError: the network cannot be reached or started, or the contract refused a batch.
     """
     options = options or DayOptions()
-    tell = progress or _silent
+    tell = progress or silent
     mechanism = mechanism_named(options.mechanism)
     seed = options.rules.seed
     sessions = source.load(seed)
@@ -168,7 +127,14 @@ def run_day(
             quorum=options.consensus.quorum,
             progress=partial(tell, "enrolling drivers"),
         )
-        nodes = _operators(source, options, cast, enrolment)
+        nodes = operators_of(
+            options.consensus,
+            cast,
+            enrolment,
+            lambda: source.load(seed).frame,
+            rules=options.rules,
+            terms=options.terms,
+        )
         desk = SettlementDesk(
             consortium=enrolment.consortium,
             engine=cast.engine,
@@ -191,9 +157,7 @@ def run_day(
         wallets = pay_out(enrolment, cast.engine)
         trades, batches = desk.trades(), desk.batches()
         chain = enrolment.consortium.record()
-        seats = {
-            str(key.address): enrolment.consortium.seat_of(key.address) for key in cast.operators
-        }
+        operators = operator_table(nodes, enrolment.consortium)
         gas_used = desk.gas_used + sum(node.gas_used for node in nodes)
         summary = _summary(run, options, enrolment.consortium, network, trades, gas_used)
     tell("comparing scenarios", 0, 2)
@@ -210,14 +174,14 @@ def run_day(
         trades=trades,
         chain=chain,
         batches=batches,
-        operators=_operator_table(nodes, seats),
+        operators=operators,
         rejections=_rejections(nodes),
         wallets=wallets,
         scenarios=scenarios,
         sensitivity=spread,
         summary=summary,
         assumptions=assumptions(options, source.assignment if is_inferred else None),
-        network_note=_network_note(options.consensus.network),
+        network_note=_network_note(options.consensus, desk.tampered, len(batches)),
     )
 
 
@@ -226,30 +190,6 @@ def _genesis_s(stays: Stays, cast: Cast) -> int:
     first = intervals_of(stays)[0]
     enrolment_s = SECONDS_PER_ENROLMENT * (len(cast.senders()) + len(cast.drivers))
     return first.gate_s - enrolment_s - GENESIS_MARGIN_S
-
-
-def _operators(
-    source: Source, options: DayOptions, cast: Cast, enrolment: Enrolment
-) -> list[OperatorNode]:
-    nodes = []
-    for number, key in enumerate(cast.operators):
-        conduct = options.consensus.conduct_of(number)
-        own = source.load(options.rules.seed).frame
-        if conduct == "wrong":
-            own = own.assign(soc_arrival=1.0 - own["soc_arrival"])
-        nodes.append(
-            OperatorNode(
-                key=key,
-                consortium=enrolment.consortium,
-                sessions=own,
-                rules=options.rules,
-                terms=options.terms,
-                lot=LOT,
-                conduct=conduct,
-                manner=options.consensus.confirmations,
-            )
-        )
-    return nodes
 
 
 def _summary(
@@ -261,14 +201,10 @@ def _summary(
     gas_used: int,
 ) -> dict[str, int | str | float]:
     books = accounts_of(run)
-    counts = trades["status"].value_counts()
     settled = trades[trades["status"] == "settled"]
     return {
         "energy_traded_wh": int(settled["energy_wh"].sum()),
-        "trades": len(trades),
-        "pending": int(counts.get("pending", 0)),
-        "confirmed": int(counts.get("confirmed", 0)),
-        **{status: int(counts.get(status, 0)) for status in FINAL_STATUSES},
+        **trades_summary(trades),
         "blocked": run.blocked,
         "dust_wh": run.dust_wh,
         "missing_wh": books.missing_wh,
@@ -276,11 +212,7 @@ def _summary(
         "cost_with_p2p_ueur": books.cost_ueur,
         "peak_grid_only_w": books.peak_grid_only_w,
         "peak_with_p2p_w": books.peak_with_p2p_w,
-        "gas_used": gas_used,
-        "gas_per_trade": round(gas_used / len(trades)) if len(trades) else 0,
-        "network": network.name,
-        "chain_id": network.chain_id,
-        "contract_address": consortium.address,
+        **ledger_summary(consortium, network, trades=len(trades), gas_used=gas_used),
         "guarantee": options.rules.guarantee,
         "seed": options.rules.seed,
         "version": package_version(),
@@ -297,24 +229,6 @@ def _sensitivity(source: Source, options: DayOptions, is_inferred: bool) -> pd.D
         terms=options.terms,
         mechanism=mechanism_named(options.mechanism),
     )
-
-
-def _operator_table(nodes: Sequence[OperatorNode], seats: dict[str, int]) -> pd.DataFrame:
-    rows = []
-    for node in nodes:
-        tally = node.tally()
-        rows.append(
-            {
-                "operator": node.key.name,
-                "address": node.key.address,
-                "seat": seats[node.key.address],
-                "conduct": node.conduct,
-                "confirmed": tally["confirmed"],
-                "rejected": tally["rejected"],
-                "unvoted": tally["unvoted"],
-            }
-        )
-    return pd.DataFrame(rows, columns=list(OPERATOR_COLUMNS))
 
 
 def _rejections(nodes: Sequence[OperatorNode]) -> pd.DataFrame:
@@ -349,6 +263,7 @@ def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
         f"{per_kwh(price.seller_ueur_per_kwh)}.",
         f"Share of vehicles that can discharge: {rules.v2g_share:.0%}, drawn by seed and session.",
         f"Plans know {rules.departures} departures.",
+        "Plans know what each session needs: the energy that it drew in the record.",
         "Vehicles charge at once; peers replace grid energy, never add to it; a buyer buys no more "
         "than its own need.",
         f"Trades under {rules.smallest_trade_wh} Wh are left to the grid.",
@@ -361,15 +276,19 @@ def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _network_note(network: str) -> str:
+def _network_note(consensus: Consensus, tampered: int, batches: int) -> str:
     where = {
         "embedded": "an Ethereum chain inside this process (eth-tester with py-evm)",
         "anvil": "a local anvil node started for this run",
-    }.get(network, f"the node at {network}")
-    return (
+    }.get(consensus.network, f"the node at {consensus.network}")
+    note = (
         f"Contract, transactions and votes are real, on {where}. Simulated: chargers, meters, "
         "batteries, drivers' wallets and the demonstration euro."
     )
+    if consensus.engine_fault is None:
+        return note
+    lies = f"into {tampered} of {batches} batches" if tampered else "into none, for lack of room"
+    return f"{note} The engine, told to slip a wrong {consensus.engine_fault} in, did so {lies}."
 
 
 def package_version() -> str:
@@ -380,5 +299,5 @@ def package_version() -> str:
         return "0+checkout"
 
 
-def _silent(_what: str, _done: int, _total: int) -> None:
-    return None
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""

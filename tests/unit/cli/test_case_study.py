@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from trading.cli import app
+from tests.unit.cli.commands import run
 from trading.engine import CaseStudyOptions, Consensus, run_case_study
 from trading.fleet import Thresholds
 from trading.reports.case_figures import CASE_FIGURES
@@ -29,12 +28,6 @@ TABLES = {
     "claims.csv",
     "truth_table.csv",
 }
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -83,28 +76,6 @@ def test_claims_are_whole_numbers_beside_fractions(out):
     assert claims.at["grid_wh", "without_p2p"].isdigit()
     assert 0 < float(claims.at["supply_to_demand", "with_p2p"]) < 2
     assert set(claims["holds"].dropna()) == {"yes"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--buyers", 0), "buyers=0"),
-        (("--sellers", 1_000), "sellers=1000"),
-        (("--price", 0), "price=0"),
-        (("--price", "cheap"), "price='cheap'"),
-        (("--grid-tariff", -1), "grid_tariff="),
-        (("--priority", "lottery"), "priority='lottery'"),
-        (("--quorum", 5), "quorum=5"),
-    ],
-)
-def test_a_bad_option_is_refused_and_nothing_is_written(tmp_path, arguments, said):
-    out = tmp_path / "out"
-    code, stdout, stderr = run("case-study", "--out", out, *arguments)
-    assert code == 2
-    assert stdout == ""
-    assert stderr.startswith("peercharge: ")
-    assert said in stderr
-    assert not out.exists()
 
 
 class _Report(HTMLParser):

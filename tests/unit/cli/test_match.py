@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from trading.cli import app
-from trading.market import MECHANISMS
+from tests.unit.cli.commands import run
+from trading.market import PRIORITIES
 
 FLEET = """vehicle_id,battery_capacity_kwh,soc,colour
 ev-2,60,0.30,red
@@ -35,12 +34,6 @@ def fleet(tmp_path: Path) -> Path:
     path = tmp_path / "fleet.csv"
     path.write_text(FLEET)
     return path
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    return result.exit_code, result.stdout, result.stderr
 
 
 def match(fleet: Path, *options: object) -> tuple[str, str]:
@@ -166,25 +159,28 @@ def test_the_result_is_a_table_with_units_or_json(fleet: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--price", "-0.01"), "price='-0.01': expected a price in EUR/kWh from 0 to 4294.967295"),
-        (("--price", "nan"), "price='nan': expected a price in EUR/kWh from 0 to 4294.967295"),
-        (("--price", "0,25"), "price='0,25': expected a price in EUR/kWh, such as 0.25"),
+        (
+            ("--price", "-0.01"),
+            "--price='-0.01': expected a price in EUR/kWh from 0 to 4294.967295",
+        ),
+        (("--price", "nan"), "--price='nan': expected a price in EUR/kWh from 0 to 4294.967295"),
+        (("--price", "0,25"), "--price='0,25': expected a price in EUR/kWh, such as 0.25"),
         (
             ("--buyer-threshold", "1.2"),
-            "buyer_threshold=1.2: expected a state of charge from 0 to 1",
+            "--buyer-threshold=1.2: expected a state of charge from 0 to 1",
         ),
         (
             ("--seller-threshold", "nan"),
-            "seller_threshold=nan: expected a state of charge from 0 to 1",
+            "--seller-threshold=nan: expected a state of charge from 0 to 1",
         ),
         (
             ("--buyer-threshold", "0.9"),
-            "buyer_threshold=0.9: expected at most seller_threshold=0.8, since Equation (1) needs "
-            "T_b <= T_s; lower buyer_threshold or raise seller_threshold",
+            "--buyer-threshold=0.9: expected at most --seller-threshold=0.8, since Equation (1) "
+            "needs T_b <= T_s; lower --buyer-threshold or raise --seller-threshold",
         ),
         (
             ("--priority", "needy"),
-            "priority='needy': expected one of pro-rata, arrival, neediest, largest; "
+            "--priority='needy': expected one of pro-rata, arrival, neediest, largest; "
             "did you mean 'neediest'?",
         ),
     ],
@@ -232,7 +228,7 @@ def test_every_fault_of_a_fleet_is_told(fleet: Path) -> None:
 def test_a_file_in_the_place_of_the_folder_is_refused(fleet: Path) -> None:
     code, _, stderr = run("match", fleet, "--out", fleet)
     assert code == 2
-    assert stderr == f"peercharge: out='{fleet}': expected a folder, but {fleet} is a file\n"
+    assert stderr == f"peercharge: --out='{fleet}': expected a folder, but {fleet} is a file\n"
     assert fleet.read_text() == FLEET
 
 
@@ -260,10 +256,10 @@ def test_debug_shows_the_traceback(fleet: Path) -> None:
     assert "OptionError: price='-1'" in stderr
 
 
-def test_help_names_every_registered_mechanism() -> None:
+def test_help_names_every_mechanism_of_a_posted_price() -> None:
     code, stdout, _ = run("match", "--help")
     assert code == 0
-    assert all(name in stdout for name in MECHANISMS)
+    assert all(name in stdout for name in PRIORITIES)
 
 
 def subprocess_run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
