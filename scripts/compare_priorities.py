@@ -5,14 +5,14 @@ Run it with `python scripts/compare_priorities.py`.
 
 from trading.data import load_sessions, sample_path
 from trading.lot import LotRules, Terms, accounts_of, simulate_lot
-from trading.market import MECHANISMS
+from trading.market import PRIORITIES
 from trading.units import eur, kwh
 
 
 def main() -> None:
     """Print energy, peak and gains for each registered mechanism."""
     sessions = load_sessions(sample_path(), format="acn", date="2019-10-29").frame
-    for name, mechanism in MECHANISMS.items():
+    for name, mechanism in PRIORITIES.items():
         run = simulate_lot(sessions, rules=LotRules(), terms=Terms(), mechanism=mechanism)
         books = accounts_of(run)
         print(

@@ -16,6 +16,9 @@ class Order:
     energy_wh: int
     soc: float
     arrival: int
+    limit: int = 0
+    group: int = -1
+    source: int = -1
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def shares(orders: list[Order], total_wh: int) -> list[Order]:
     return [replace(order, energy_wh=whole[order]) for order in orders]
 
 
-MECHANISMS: dict[str, Callable[[list[Order], list[Order]], list[Trade]]] = {
+PRIORITIES: dict[str, Callable[[list[Order], list[Order]], list[Trade]]] = {
     "pro-rata": pro_rata,
     "arrival": arrival,
     "neediest": neediest,

@@ -19,6 +19,9 @@ capacities_kwh = st.sampled_from([40.0, 60.0, 80.0, 100.0]) | st.floats(
 )
 vehicle_ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 small_wh = st.integers(1, 8)
+# Few of them, so that limits tie, cross and touch; and the ends of the scale.
+limits = st.integers(0, 6) | st.integers(0, 1_000_000) | st.sampled_from([0, MAX_U32])
+fees = st.integers(0, 3) | st.integers(0, 200_000)
 any_wh = small_wh | st.integers(1, 100_000) | st.integers(1, MAX_U32)
 
 
@@ -59,24 +62,46 @@ def order_tables(draw: st.DrawFn, *, max_size: int = 14) -> pd.DataFrame:
 
 
 @st.composite
-def books(draw: st.DrawFn, *, max_size: int = 14) -> OrderBook:
+def books(
+    draw: st.DrawFn,
+    *,
+    max_size: int = 14,
+    has_limits: bool | None = None,
+    energy_wh: st.SearchStrategy[int] | None = None,
+) -> OrderBook:
     """A book whose arrays cannot be written to, so that a mechanism that tries is found out."""
     n_buyers, n_sellers = draw(st.integers(0, max_size)), draw(st.integers(0, max_size))
     codes = draw(st.permutations(range(n_buyers + n_sellers)))
-    energy = draw(st.sampled_from([small_wh, any_wh]))
+    energy = energy_wh or draw(st.sampled_from([small_wh, any_wh]))
+    limit = draw(st.sampled_from([st.integers(0, 6), limits]))
+    optional = {
+        "limit_price_ueur_per_kwh": (
+            limit,
+            draw(st.booleans()) if has_limits is None else has_limits,
+        ),
+        "group": (st.integers(-1, 2), draw(st.booleans())),
+        "energy_source": (st.integers(-1, 1), draw(st.booleans())),
+    }
 
     def side(codes: list[int]) -> dict[str, np.ndarray]:
         n = len(codes)
         arrays = {
             "code": np.array(codes, dtype=np.int64),
             "energy_wh": np.array(
-                draw(st.lists(energy | st.just(0), min_size=n, max_size=n)), dtype=np.int64
+                draw(
+                    st.lists(energy if energy_wh else energy | st.just(0), min_size=n, max_size=n)
+                ),
+                dtype=np.int64,
             ),
             "soc": np.array(draw(st.lists(socs, min_size=n, max_size=n)), dtype=np.float64),
             "arrival": np.array(
                 draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n)), dtype=np.int64
             ),
         }
+        for name, (values, is_there) in optional.items():
+            if is_there:
+                drawn = draw(st.lists(values, min_size=n, max_size=n))
+                arrays[name] = np.array(drawn, dtype=np.int64)
         for array in arrays.values():
             array.setflags(write=False)
         return arrays
@@ -89,5 +114,8 @@ def books(draw: st.DrawFn, *, max_size: int = 14) -> OrderBook:
 
 @st.composite
 def peer_prices(draw: st.DrawFn) -> PeerPrice:
+    if draw(st.booleans()):
+        fee = draw(fees)
+        return PeerPrice(buyer_ueur_per_kwh=fee + 3, seller_ueur_per_kwh=3)
     low, high = sorted([draw(st.integers(0, MAX_U32)), draw(st.integers(0, MAX_U32))])
     return PeerPrice(buyer_ueur_per_kwh=high, seller_ueur_per_kwh=low)

@@ -40,6 +40,7 @@ _WH_ABOVE_0 = f"whole Wh from 1 to {MAX_U32}"
 _PRICE = f"whole micro-euro per kWh from 0 to {MAX_U32}"
 _MONEY = "whole micro-euro, 0 or more"
 _POWER = f"whole W from 0 to {MAX_U32}"
+_POWER_ABOVE_0 = f"whole W from 1 to {MAX_U32}"
 _MAX_MONEY = 2**63 - 1
 
 
@@ -103,6 +104,14 @@ SESSIONS = pa.DataFrameSchema(
 by its departure, whatever its role; `estimated_departure` is empty where the driver gave none;
 `soc_source` says where the SoC comes from; `discharge_power_w` 0 means no V2G."""
 
+
+def _has_time_between(orders: pd.DataFrame) -> pd.Series:
+    if not {"earliest", "latest"} <= set(orders.columns):
+        return pd.Series(True, index=orders.index)
+    # An empty time compares as false, and is no limit.
+    return ~(orders["earliest"] >= orders["latest"])
+
+
 ORDERS = pa.DataFrameSchema(
     {
         "vehicle_id": _text(),
@@ -110,13 +119,31 @@ ORDERS = pa.DataFrameSchema(
         "energy_wh": _whole(_WH_ABOVE_0, low=1),
         "soc": _fraction(_SOC),
         "arrival": pa.Column("int64"),
+        "limit_price_ueur_per_kwh": pa.Column(
+            "int64", _Check.in_range(0, MAX_U32, error=_PRICE), required=False
+        ),
+        "earliest": pa.Column(UTC_TIME, nullable=True, required=False),
+        "latest": pa.Column(UTC_TIME, nullable=True, required=False),
+        "power_limit_w": pa.Column(
+            "int64", _Check.in_range(1, MAX_U32, error=_POWER_ABOVE_0), required=False
+        ),
+        "group": pa.Column(str, nullable=True, required=False),
+        "energy_source": pa.Column(str, nullable=True, required=False),
     },
+    checks=_Check(_has_time_between, error="a time later than `earliest`", name="latest"),
     unique=["vehicle_id"],
     name="orders",
     strict="filter",
 )
 """The order book of one clearing: a bid (`buy`) or an ask (`sell`) a vehicle. `arrival` orders the
-queue (Unix seconds, or any rank)."""
+queue (Unix seconds, or any rank). The columns after it may be absent:
+
+- `limit_price_ueur_per_kwh`: the most a buyer pays, the least a seller takes; without it buyers
+  have no ceiling (which is the largest price, 4294967295) and sellers the floor 0;
+- `earliest`, `latest`: when energy may flow, empty for any time;
+- `power_limit_w`: the most power at the charger's meter;
+- `group`, such as a company, and `energy_source`, which a seller sells and a buyer prefers: empty
+  for none."""
 
 TRADES = pa.DataFrameSchema(
     {

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests import reference
+from tests import reference, reference_auctions
 from tests.strategies import books, fleets, order_tables, peer_prices, thresholds
 from trading.fleet import Thresholds, roles
 from trading.market import (
     MECHANISMS,
+    PRIORITIES,
     Fills,
     OrderBook,
     Orders,
@@ -30,7 +31,7 @@ from trading.tables import TRADES, check
 from trading.units import MAX_U32
 
 PRICE = PeerPrice(buyer_ueur_per_kwh=300_001, seller_ueur_per_kwh=249_999)
-EXHAUSTIVE = ("pro-rata", "arrival", "neediest", "largest")
+EXHAUSTIVE = tuple(PRIORITIES)
 """Mechanisms that promise to trade whatever both sides allow."""
 
 # A table through pandera and pandas takes a hundred times as long as a book.
@@ -38,13 +39,19 @@ few = settings(max_examples=settings().max_examples // 4)
 every_mechanism = pytest.mark.parametrize("name", MECHANISMS)
 
 
-def as_orders(side: Orders) -> list[reference.Order]:
-    return [
-        reference.Order(f"{code:04}", int(energy_wh), float(soc), int(arrival))
-        for code, energy_wh, soc, arrival in zip(
-            side.code, side.energy_wh, side.soc, side.arrival, strict=True
-        )
-    ]
+def as_orders(side: Orders, limits: np.ndarray) -> list[reference.Order]:
+    none = np.full(len(side), -1)
+    columns = (
+        side.code,
+        side.energy_wh,
+        side.soc,
+        side.arrival,
+        limits,
+        none if side.group is None else side.group,
+        none if side.energy_source is None else side.energy_source,
+    )
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [reference.Order(f"{code:04}", *others) for code, *others in rows]
 
 
 def totals(codes: np.ndarray, energy_wh: np.ndarray) -> Counter[int]:
@@ -59,16 +66,20 @@ def as_lists(fills: Fills) -> list[list[int]]:
 
 
 @every_mechanism
-@given(book=books())
-def test_fills_agree_with_the_reference_trade_by_trade(name: str, book: OrderBook) -> None:
-    fills = MECHANISMS[name](book, PRICE)
+@given(book=books(), price=peer_prices())
+def test_fills_agree_with_the_reference_trade_by_trade(
+    name: str, book: OrderBook, price: PeerPrice
+) -> None:
     found = [
-        reference.Trade(f"{buyer:04}", f"{seller:04}", energy_wh)
-        for buyer, seller, energy_wh in zip(
-            fills.buyer.tolist(), fills.seller.tolist(), fills.energy_wh.tolist(), strict=True
-        )
+        reference_auctions.Priced(f"{buyer:04}", f"{seller:04}", *others)
+        for buyer, seller, *others in zip(*as_lists(MECHANISMS[name](book, price)), strict=True)
     ]
-    expected = reference.MECHANISMS[name](as_orders(book.buyers), as_orders(book.sellers))
+    expected = reference_auctions.MECHANISMS[name](
+        as_orders(book.buyers, book.ceilings()),
+        as_orders(book.sellers, book.floors()),
+        price.buyer_ueur_per_kwh,
+        price.seller_ueur_per_kwh,
+    )
     assert found == expected
 
 
@@ -91,13 +102,25 @@ def test_fills_keep_the_contract_of_a_mechanism(
     assert {len(values) for values in lists} == {len(fills)}
     assert all(getattr(fills, column).dtype == np.int64 for column in Fills.__slots__)
     assert (fills.energy_wh > 0).all()
-    assert (fills.price_ueur_per_kwh >= fills.seller_price_ueur_per_kwh).all()
+    spread = fills.price_ueur_per_kwh - fills.seller_price_ueur_per_kwh
+    assert (spread >= price.spread_ueur_per_kwh).all()
     assert len(set(zip(*lists[:2], strict=True))) == len(fills)
     assert as_lists(MECHANISMS[name](book, price)) == lists
 
 
+@every_mechanism
+@given(book=books(), price=peer_prices())
+def test_nobody_trades_beyond_its_limit(name: str, book: OrderBook, price: PeerPrice) -> None:
+    fills = MECHANISMS[name](book, price)
+    ceiling = dict(zip(book.buyers.code.tolist(), book.ceilings().tolist(), strict=True))
+    floor = dict(zip(book.sellers.code.tolist(), book.floors().tolist(), strict=True))
+    for buyer, seller, _, paid, received in zip(*as_lists(fills), strict=True):
+        assert floor[seller] <= received
+        assert paid <= ceiling[buyer]
+
+
 @pytest.mark.parametrize("name", EXHAUSTIVE)
-@given(book=books())
+@given(book=books(has_limits=False))
 def test_total_is_the_smaller_of_both_sides(name: str, book: OrderBook) -> None:
     total_wh = int(MECHANISMS[name](book, PRICE).energy_wh.sum())
     assert total_wh == min(int(book.buyers.energy_wh.sum()), int(book.sellers.energy_wh.sum()))

@@ -9,9 +9,9 @@ from typer.core import TyperCommand
 
 
 def _mechanisms() -> str:
-    from trading.market import MECHANISMS
+    from trading.market import PRIORITIES
 
-    return ", ".join(MECHANISMS)
+    return ", ".join(PRIORITIES)
 
 
 def _formats() -> str:

@@ -2,10 +2,12 @@
 
 `clear` takes and returns tables. `MECHANISMS` holds the same mechanisms on plain arrays, for a
 simulation that clears each interval: `order_book` makes their input, `Fills` is what they return.
+Those of them that trade at a posted price are `PRIORITIES`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 import pandas as pd
@@ -23,10 +25,12 @@ from trading.market.book import (
 from trading.market.orders import checked_orders, coded_book, orders_of, trade_table
 from trading.market.priority import arrival, largest, neediest
 from trading.market.pro_rata import proportional
+from trading.market.uniform_price import uniform_price
 
 __all__ = [
     "DEFAULT_MECHANISM",
     "MECHANISMS",
+    "PRIORITIES",
     "Fills",
     "Mechanism",
     "OrderBook",
@@ -40,13 +44,19 @@ __all__ = [
     "trade_table",
 ]
 
-MECHANISMS: dict[str, Mechanism] = {
+PRIORITIES: dict[str, Mechanism] = {
     "pro-rata": proportional,
     "arrival": arrival,
     "neediest": neediest,
     "largest": largest,
 }
-"""Every mechanism by the name that users type. A new one is a file here and a line in this."""
+"""Mechanisms that trade at a posted price and say who is served; orders need no limit prices."""
+
+MECHANISMS: dict[str, Mechanism] = {
+    **PRIORITIES,
+    "uniform-price": uniform_price,
+}
+"""Every mechanism by the name that users type. A new one is a file and a line, here or above."""
 
 # A claimed state of charge should not buy a place in a queue; it sizes the order, and so the share.
 DEFAULT_MECHANISM = "pro-rata"
@@ -64,7 +74,7 @@ def clear(
     Args:
         orders: ORDERS table; it is not changed. One without rows gives no trades.
         mechanism: a name in `MECHANISMS`.
-        price: what buyers pay and sellers get.
+        price: what buyers pay and sellers get; an auction takes the lot's fee, its spread.
 
     Returns:
         TRADES table, each pair at most once, in the order of the buyers' queue, then of the
@@ -91,21 +101,31 @@ def clear(
            a         c       6000    1500000
            b         c       3000     750000
     """
-    run = mechanism_named(mechanism)
+    run = mechanism_named(mechanism, among=MECHANISMS)
     coded = coded_book(checked_orders(orders))
     return trade_table(run(coded.book, price), coded.vehicle_ids)
 
 
-def mechanism_named(name: str, *, option: str = "mechanism") -> Mechanism:
+def mechanism_named(
+    name: str, *, option: str = "mechanism", among: Mapping[str, Mechanism] = PRIORITIES
+) -> Mechanism:
     """The mechanism of that name, which the user gave as `option`.
 
+    Args:
+        name: what the user typed.
+        option: where.
+        among: what can be used there; by default what trades at a posted price.
+
     Raises:
-        OptionError: there is none; the message lists those there are, and the nearest.
+        OptionError: it is not among them; the message lists those that are, and the nearest, or
+            says that the mechanism needs limit prices.
     """
+    if name in among:
+        return among[name]
+    expected = "one of " + ", ".join(among)
+    near = get_close_matches(str(name).lower(), among, n=1)
     if name in MECHANISMS:
-        return MECHANISMS[name]
-    expected = "one of " + ", ".join(MECHANISMS)
-    near = get_close_matches(str(name).lower(), MECHANISMS, n=1)
-    if near:
+        expected += f"; {name} finds its price from limit prices, and there are none here"
+    elif near:
         expected += f"; did you mean {near[0]!r}?"
     raise OptionError(option, name, expected)

@@ -11,10 +11,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from trading.errors import OptionError
 from trading.fleet import Float64Array
 from trading.units import MAX_U32, Int64Array
+
+BoolArray = npt.NDArray[np.bool_]
+
+# Sums with an interval's length stay within 63 bits.
+ALWAYS_S = (-(2**40), 2**40)
+"""Unix times that stand for no earliest and no latest time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,20 +30,54 @@ class Orders:
 
     Make it with `order_side`, which brings rows into this form.
 
+    What is None was not said by anyone; `OrderBook` turns absent limits into numbers.
+
     Attributes:
         code: rank of the vehicle's id, unique over both sides of a book.
         energy_wh: what is asked for or offered, at least 1 Wh.
         soc: state of charge from 0 to 1.
         arrival: place in the queue, smaller is earlier (Unix time, or any rank).
+        limit_price_ueur_per_kwh: the most a buyer pays, the least a seller takes. None: buyers pay
+            up to the largest price, 2**32 - 1, and sellers sell from 0.
+        earliest_s: Unix time before which nothing flows; `ALWAYS_S[0]` or None for no such time.
+        latest_s: Unix time after which nothing flows; `ALWAYS_S[1]` or None for no such time.
+        power_limit_w: the most power at the charger's meter; None for no limit.
+        group: code of the group the vehicle belongs to, such as a company; -1 for none.
+        energy_source: code of the source a seller sells from and a buyer prefers; -1 for none.
     """
 
     code: Int64Array
     energy_wh: Int64Array
     soc: Float64Array
     arrival: Int64Array
+    limit_price_ueur_per_kwh: Int64Array | None = None
+    earliest_s: Int64Array | None = None
+    latest_s: Int64Array | None = None
+    power_limit_w: Int64Array | None = None
+    group: Int64Array | None = None
+    energy_source: Int64Array | None = None
 
     def __len__(self) -> int:
         return len(self.code)
+
+    def take(self, rows: Int64Array | BoolArray) -> Orders:
+        """The orders at `rows`, which have to keep the order of codes."""
+
+        def of(values: Int64Array | None) -> Int64Array | None:
+            return None if values is None else values[rows]
+
+        return Orders(
+            code=self.code[rows],
+            energy_wh=self.energy_wh[rows],
+            soc=self.soc[rows],
+            arrival=self.arrival[rows],
+            limit_price_ueur_per_kwh=of(self.limit_price_ueur_per_kwh),
+            earliest_s=of(self.earliest_s),
+            latest_s=of(self.latest_s),
+            power_limit_w=of(self.power_limit_w),
+            group=of(self.group),
+            energy_source=of(self.energy_source),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +86,16 @@ class OrderBook:
 
     buyers: Orders
     sellers: Orders
+
+    def ceilings(self) -> Int64Array:
+        """The most each buyer pays; the largest price where the book has no limits."""
+        limit = self.buyers.limit_price_ueur_per_kwh
+        return np.full(len(self.buyers), MAX_U32, dtype=np.int64) if limit is None else limit
+
+    def floors(self) -> Int64Array:
+        """The least each seller takes; 0 where the book has no limits."""
+        limit = self.sellers.limit_price_ueur_per_kwh
+        return np.zeros(len(self.sellers), dtype=np.int64) if limit is None else limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +138,11 @@ class PeerPrice:
         """
         return cls(buyer_ueur_per_kwh=ueur_per_kwh, seller_ueur_per_kwh=ueur_per_kwh)
 
+    @property
+    def spread_ueur_per_kwh(self) -> int:
+        """What the lot keeps of each kWh: its fee."""
+        return int(self.buyer_ueur_per_kwh) - int(self.seller_ueur_per_kwh)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fills:
@@ -114,12 +170,13 @@ class Mechanism(Protocol):
     """A pure function from a book to its fills.
 
     Its contract, which the shared tests hold every registered mechanism to: no vehicle trades more
-    than its order, a pair appears at most once, every fill is above 0 Wh, no buyer pays less than
-    its seller gets, the book is left as it was, and the same book gives the same fills.
+    than its order, a pair appears at most once, every fill is above 0 Wh, no buyer pays more than
+    its limit and no seller gets less, the lot's fee (the spread of `price`) is in every fill, the
+    book is left as it was, and the same book gives the same fills.
     """
 
     def __call__(self, book: OrderBook, price: PeerPrice, /) -> Fills:
-        """Clear `book`; a mechanism that finds its own price need not use `price`."""
+        """Clear `book`; a mechanism that finds its own price takes only the fee from `price`."""
         ...
 
 
@@ -129,6 +186,12 @@ def order_side(
     energy_wh: Int64Array,
     soc: Float64Array,
     arrival: Int64Array | None = None,
+    limit_price_ueur_per_kwh: Int64Array | None = None,
+    earliest_s: Int64Array | None = None,
+    latest_s: Int64Array | None = None,
+    power_limit_w: Int64Array | None = None,
+    group: Int64Array | None = None,
+    energy_source: Int64Array | None = None,
 ) -> Orders:
     """One side of a book from rows in any order; orders of 0 Wh are dropped.
 
@@ -137,17 +200,39 @@ def order_side(
         energy_wh: Wh asked for or offered, 0 or more.
         soc: state of charge from 0 to 1.
         arrival: place in the queue; without it all arrive at once and ids decide.
+        limit_price_ueur_per_kwh: as in `Orders`, and so are the others; all may be absent.
+        earliest_s: Unix time from which energy may flow.
+        latest_s: Unix time until which energy may flow.
+        power_limit_w: most power of the vehicle.
+        group: code of the vehicle's group.
+        energy_source: code of what is sold or preferred.
+
+    Raises:
+        OptionError: two orders have the same code.
     """
     if arrival is None:
         arrival = np.zeros(len(code), dtype=np.int64)
+    side = Orders(
+        code=code,
+        energy_wh=energy_wh,
+        soc=soc,
+        arrival=arrival,
+        limit_price_ueur_per_kwh=limit_price_ueur_per_kwh,
+        earliest_s=earliest_s,
+        latest_s=latest_s,
+        power_limit_w=power_limit_w,
+        group=group,
+        energy_source=energy_source,
+    )
     if (code[1:] > code[:-1]).all():
         rows = np.flatnonzero(energy_wh)
-        if len(rows) == len(code):
-            return Orders(code=code, energy_wh=energy_wh, soc=soc, arrival=arrival)
-    else:
-        rows = np.argsort(code, kind="stable")
-        rows = rows[energy_wh[rows] > 0]
-    return Orders(code=code[rows], energy_wh=energy_wh[rows], soc=soc[rows], arrival=arrival[rows])
+        return side if len(rows) == len(code) else side.take(rows)
+    rows = np.argsort(code, kind="stable")
+    ascending = code[rows]
+    twice = ascending[1:][ascending[1:] == ascending[:-1]]
+    if len(twice):
+        raise OptionError("code", int(twice[0]), "one order a vehicle, found two")
+    return side.take(rows[energy_wh[rows] > 0])
 
 
 def order_book(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from trading.errors import Fault, TableError
-from trading.market.book import Fills, OrderBook, order_side
+from trading.market.book import ALWAYS_S, Fills, OrderBook, order_side
 from trading.tables import FLEET, ORDERS, ROLES, TRADES, check
 from trading.units import cost_ueur
 
@@ -70,7 +70,8 @@ def _arrival(fleet: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 def checked_orders(table: pd.DataFrame) -> pd.DataFrame:
     """`check` against ORDERS, except that a table with the columns and no rows is no fault."""
-    if table.empty and set(ORDERS.columns) <= set(table.columns):
+    needed = {name for name, column in ORDERS.columns.items() if column.required}
+    if table.empty and needed <= set(table.columns):
         return pd.DataFrame(
             {
                 "vehicle_id": pd.Series([], dtype="str"),
@@ -94,14 +95,36 @@ class CodedBook:
 def coded_book(table: pd.DataFrame) -> CodedBook:
     """The book of a checked ORDERS table; codes are ranks of the ids by Unicode code point."""
     vehicle_ids, code = np.unique(table["vehicle_id"].to_numpy(dtype=object), return_inverse=True)
-    energy_wh, soc = table["energy_wh"].to_numpy(), table["soc"].to_numpy()
-    arrival = table["arrival"].to_numpy()
+    columns = {
+        "code": code,
+        **{name: table[name].to_numpy() for name in ("energy_wh", "soc", "arrival")},
+        **_optional_columns(table),
+    }
     is_bid = (table["side"] == "buy").to_numpy(dtype=bool)
     bids, asks = (
-        order_side(code=code[rows], energy_wh=energy_wh[rows], soc=soc[rows], arrival=arrival[rows])
+        order_side(**{name: values[rows] for name, values in columns.items()})
         for rows in (np.flatnonzero(is_bid), np.flatnonzero(~is_bid))
     )
     return CodedBook(book=OrderBook(buyers=bids, sellers=asks), vehicle_ids=vehicle_ids)
+
+
+def _optional_columns(table: pd.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
+    columns = {
+        name: table[name].to_numpy(dtype=np.int64)
+        for name in ("limit_price_ueur_per_kwh", "power_limit_w")
+        if name in table
+    }
+    for name, absent in (("earliest", ALWAYS_S[0]), ("latest", ALWAYS_S[1])):
+        if name in table:
+            seconds = table[name].dt.as_unit("s")
+            columns[f"{name}_s"] = np.where(seconds.isna(), absent, seconds.astype("int64"))
+    for name in ("group", "energy_source"):
+        if name in table:
+            texts = table[name].fillna("").to_numpy(dtype=object)
+            # The empty text sorts first, but need not be there.
+            names, ranks = np.unique(texts, return_inverse=True)
+            columns[name] = ranks - int(names[0] == "")
+    return columns
 
 
 def trade_table(fills: Fills, vehicle_ids: npt.NDArray[np.object_]) -> pd.DataFrame:

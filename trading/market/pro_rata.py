@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from trading.market.book import Fills, OrderBook, PeerPrice
-from trading.market.queues import walk
+from trading.market.queues import walk, willing_wh
 from trading.units import Int64Array
 
 
@@ -18,11 +18,11 @@ def proportional(book: OrderBook, price: PeerPrice, /) -> Fills:
     The shares are `shares_wh`. Who trades with whom follows by walking both sides in order of
     vehicle id; a share of 0 Wh is no trade.
     """
-    demand_wh = int(book.buyers.energy_wh.sum())
-    supply_wh = int(book.sellers.energy_wh.sum())
+    bought_wh, sold_wh = willing_wh(book, price)
+    demand_wh, supply_wh = int(bought_wh.sum()), int(sold_wh.sum())
     if demand_wh > supply_wh:
-        return walk(book, price, bought_wh=shares_wh(book.buyers.energy_wh, supply_wh))
-    return walk(book, price, sold_wh=shares_wh(book.sellers.energy_wh, demand_wh))
+        return walk(book, price, bought_wh=shares_wh(bought_wh, supply_wh))
+    return walk(book, price, sold_wh=shares_wh(sold_wh, demand_wh))
 
 
 def shares_wh(orders_wh: Int64Array, total_wh: int) -> Int64Array:

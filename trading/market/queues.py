@@ -7,6 +7,8 @@ trades are the gaps between the marks of both, taken together and sorted.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from trading.market.book import Fills, OrderBook, PeerPrice
@@ -36,37 +38,70 @@ def walk(
 
     Returns:
         Fills in the order of the buyers' queue, then of the sellers'. Their sum is the smaller of
-        the two sides' sums, and there are fewer of them than orders on both sides together.
+        the two sides' sums, and there are fewer of them than orders on both sides together. Who
+        has a limit price that `price` breaks is passed over.
     """
-    buyers, demand_wh = _queued(book.buyers.code, book.buyers.energy_wh, bought_wh, buyer_queue)
-    sellers, supply_wh = _queued(book.sellers.code, book.sellers.energy_wh, sold_wh, seller_queue)
+    willing_bought_wh, willing_sold_wh = willing_wh(book, price, bought_wh, sold_wh)
+    buyers, demand_wh = _queued(book.buyers.code, willing_bought_wh, buyer_queue)
+    sellers, supply_wh = _queued(book.sellers.code, willing_sold_wh, seller_queue)
+    pairs = pair(demand_wh, supply_wh)
+    n = len(pairs.energy_wh)
+    return Fills(
+        buyer=buyers[pairs.buyer],
+        seller=sellers[pairs.seller],
+        energy_wh=pairs.energy_wh,
+        price_ueur_per_kwh=np.full(n, price.buyer_ueur_per_kwh, dtype=np.int64),
+        seller_price_ueur_per_kwh=np.full(n, price.seller_ueur_per_kwh, dtype=np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Who trades with whom, as positions in the two queues, in their order."""
+
+    buyer: Int64Array
+    seller: Int64Array
+    energy_wh: Int64Array
+
+
+def pair(demand_wh: Int64Array, supply_wh: Int64Array) -> Pairs:
+    """Equation (4) on two queues of energies, 0 allowed; both may be longer than is traded."""
     # Each mark is where an order ends. Orders fit 32 bits, so sums fit 63 for 2**31 of them.
     marks = np.concatenate((np.cumsum(demand_wh), np.cumsum(supply_wh)))
     # Timsort merges two ascending runs in one pass.
     order = np.argsort(marks, kind="stable")
     marks = marks[order]
-    is_buyer_mark = order < len(buyers)
+    is_buyer_mark = order < len(demand_wh)
     # Position of the order that runs up to a mark: how many of its side ended before that mark.
     buyer_at: Int64Array = np.cumsum(is_buyer_mark) - is_buyer_mark
     seller_at = np.arange(len(marks)) - buyer_at
     energy_wh = np.diff(marks, prepend=0)
     # A gap of 0 is where both sides end at once, or an order of nothing; past the shorter side
     # there is nobody to trade with.
-    traded = np.flatnonzero((energy_wh > 0) & (buyer_at < len(buyers)) & (seller_at < len(sellers)))
-    return Fills(
-        buyer=buyers[buyer_at[traded]],
-        seller=sellers[seller_at[traded]],
-        energy_wh=energy_wh[traded],
-        price_ueur_per_kwh=np.full(len(traded), price.buyer_ueur_per_kwh, dtype=np.int64),
-        seller_price_ueur_per_kwh=np.full(len(traded), price.seller_ueur_per_kwh, dtype=np.int64),
+    traded = np.flatnonzero(
+        (energy_wh > 0) & (buyer_at < len(demand_wh)) & (seller_at < len(supply_wh))
+    )
+    return Pairs(buyer=buyer_at[traded], seller=seller_at[traded], energy_wh=energy_wh[traded])
+
+
+def willing_wh(
+    book: OrderBook,
+    price: PeerPrice,
+    bought_wh: Int64Array | None = None,
+    sold_wh: Int64Array | None = None,
+) -> tuple[Int64Array, Int64Array]:
+    """What buyers and sellers trade at `price` at most: their orders, or 0 Wh beyond a limit."""
+    bought = book.buyers.energy_wh if bought_wh is None else bought_wh
+    sold = book.sellers.energy_wh if sold_wh is None else sold_wh
+    ceiling = book.buyers.limit_price_ueur_per_kwh
+    floor = book.sellers.limit_price_ueur_per_kwh
+    return (
+        bought if ceiling is None else np.where(ceiling >= price.buyer_ueur_per_kwh, bought, 0),
+        sold if floor is None else np.where(floor <= price.seller_ueur_per_kwh, sold, 0),
     )
 
 
 def _queued(
-    code: Int64Array,
-    energy_wh: Int64Array,
-    instead_wh: Int64Array | None,
-    queue: Int64Array | None,
+    code: Int64Array, energy_wh: Int64Array, queue: Int64Array | None
 ) -> tuple[Int64Array, Int64Array]:
-    wanted = energy_wh if instead_wh is None else instead_wh
-    return (code, wanted) if queue is None else (code[queue], wanted[queue])
+    return (code, energy_wh) if queue is None else (code[queue], energy_wh[queue])

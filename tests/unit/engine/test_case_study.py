@@ -19,7 +19,7 @@ from trading.engine.result import CHAIN_COLUMNS, TRADE_COLUMNS
 from trading.errors import OptionError
 from trading.fleet import Thresholds, roles
 from trading.lot import Efficiency, LotRun, accounts_of, simulate_lot
-from trading.market import MECHANISMS, Fills, OrderBook, PeerPrice, clear, orders_of
+from trading.market import PRIORITIES, Fills, OrderBook, PeerPrice, clear, orders_of
 from trading.reports.numbers import money
 from trading.tables import FLEET, SESSIONS, TRADES, check
 
@@ -61,7 +61,7 @@ def off_chain(options: CaseStudyOptions, **how) -> LotRun:
         sessions_of(fleet, options, **how),
         rules=options.rules(),
         terms=options.terms(),
-        mechanism=MECHANISMS[options.mechanism],
+        mechanism=PRIORITIES[options.mechanism],
     )
 
 
@@ -122,7 +122,7 @@ def test_an_option_out_of_range_is_refused_by_name(field, value):
 # ---------------------------------------------------------------------- bare equations
 
 
-@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("mechanism", PRIORITIES)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_trades_of_the_lot_are_exactly_those_of_the_bare_equations(seed, mechanism):
     options = CaseStudyOptions(seed=seed, mechanism=mechanism, buyers=30, sellers=25)
@@ -233,7 +233,7 @@ def sell_twice(book: OrderBook, price: PeerPrice, /) -> Fills:
 
 
 def test_energy_promised_in_a_pending_batch_is_not_confirmed_in_another(monkeypatch):
-    monkeypatch.setitem(MECHANISMS, "sell twice", sell_twice)
+    monkeypatch.setitem(PRIORITIES, "sell twice", sell_twice)
     result = run_case_study(CaseStudyOptions(buyers=2, sellers=1, mechanism="sell twice"))
     assert result.trades["status"].tolist() == ["settled", "rejected"]
     assert result.transactions["confirmations"].tolist() == [3, 0]

@@ -5,11 +5,12 @@ import pytest
 
 from trading.errors import OptionError, TableError
 from trading.fleet import roles
-from trading.market import MECHANISMS, PeerPrice, clear, orders_of
+from trading.market import MECHANISMS, PeerPrice, clear, mechanism_named, orders_of
 from trading.tables import ORDERS, TRADES
 from trading.units import MAX_U32
 
 PRICE = PeerPrice.same(250_000)
+NEEDED = [name for name, column in ORDERS.columns.items() if column.required]
 
 # Vehicle, side, Wh, SoC, arrival. Each rule serves this book in another order.
 BOOK = pd.DataFrame(
@@ -20,7 +21,7 @@ BOOK = pd.DataFrame(
         ("s1", "sell", 6_000, 0.85, 9),
         ("s2", "sell", 3_000, 0.95, 1),
     ],
-    columns=list(ORDERS.columns),
+    columns=NEEDED,
 )
 
 
@@ -60,7 +61,7 @@ def test_equal_remainders_go_to_the_first_vehicle_id() -> None:
             ("b", "buy", 5, 0.1, 0),
             ("s", "sell", 10, 0.9, 0),
         ],
-        columns=list(ORDERS.columns),
+        columns=NEEDED,
     )
     assert pairs(clear(book, price=PRICE)) == [("a", "s", 4), ("b", "s", 3), ("c", "s", 3)]
 
@@ -69,7 +70,7 @@ def test_shares_are_exact_when_products_pass_63_bits() -> None:
     book = pd.DataFrame(
         [(f"b{i}", "buy", MAX_U32 - i, 0.1, 0) for i in range(3)]
         + [(f"s{i}", "sell", MAX_U32, 0.9, 0) for i in range(2)],
-        columns=list(ORDERS.columns),
+        columns=NEEDED,
     )
     bought = clear(book, price=PRICE).groupby("buyer_id")["energy_wh"].sum()
     demand, supply = 3 * MAX_U32 - 3, 2 * MAX_U32
@@ -88,9 +89,7 @@ def test_both_prices_and_both_sums_are_in_the_trades() -> None:
 
 
 def test_cost_is_rounded_down() -> None:
-    book = pd.DataFrame(
-        [("b", "buy", 1, 0.1, 0), ("s", "sell", 1, 0.9, 0)], columns=list(ORDERS.columns)
-    )
+    book = pd.DataFrame([("b", "buy", 1, 0.1, 0), ("s", "sell", 1, 0.9, 0)], columns=NEEDED)
     assert clear(book, price=PeerPrice.same(1_999))["cost_ueur"].tolist() == [1]
 
 
@@ -102,7 +101,7 @@ def test_a_price_of_zero_is_a_price() -> None:
 @pytest.mark.parametrize(
     "book",
     [
-        pd.DataFrame(columns=list(ORDERS.columns)),
+        pd.DataFrame(columns=NEEDED),
         BOOK.iloc[:0],
         BOOK[BOOK["side"] == "buy"],
         BOOK[BOOK["side"] == "sell"],
@@ -134,12 +133,20 @@ def test_a_misspelt_mechanism_is_refused_with_the_nearest() -> None:
     with pytest.raises(OptionError) as caught:
         clear(BOOK, mechanism="prorata", price=PRICE)
     assert str(caught.value) == (
-        "mechanism='prorata': expected one of pro-rata, arrival, neediest, largest; "
-        "did you mean 'pro-rata'?"
+        f"mechanism='prorata': expected one of {', '.join(MECHANISMS)}; did you mean 'pro-rata'?"
     )
     with pytest.raises(OptionError) as caught:
         clear(BOOK, mechanism="zzz", price=PRICE)
     assert "did you mean" not in str(caught.value)
+
+
+def test_an_auction_is_refused_where_a_posted_price_is_needed() -> None:
+    with pytest.raises(OptionError) as caught:
+        mechanism_named("uniform-price", option="priority")
+    assert str(caught.value) == (
+        "priority='uniform-price': expected one of pro-rata, arrival, neediest, largest; "
+        "uniform-price finds its price from limit prices, and there are none here"
+    )
 
 
 def test_orders_are_refused_when_a_vehicle_is_on_both_sides() -> None:
