@@ -76,7 +76,9 @@ Soc = Annotated[float, typer.Option(metavar="SOC", help="Threshold of Equation (
 Price = Annotated[
     str | None,
     typer.Option(
-        metavar="EUR/kWh", help="Price of a trade; the middle of floor and ceiling without it."
+        metavar="EUR/kWh",
+        help="Price of a trade. Without it the middle of floor and ceiling, or what leaves the "
+        "seller its floor after the lot's fee.",
     ),
 ]
 LotTariff = Annotated[

@@ -6,6 +6,7 @@ flows -> settled -> books. `run_day` composes those rooms and adds nothing of it
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -169,6 +170,7 @@ def run_day(
     tell("comparing scenarios", 2, 2)
     return DayResult(
         sessions=sessions,
+        days=_days(source, sessions),
         run=run,
         accounts=accounts_of(run),
         trades=trades,
@@ -183,6 +185,15 @@ def run_day(
         assumptions=assumptions(options, source.assignment if is_inferred else None),
         network_note=_network_note(options.consensus, desk.tampered, len(batches)),
     )
+
+
+def _days(source: Source, sessions: Sessions) -> tuple[dt.date, dt.date]:
+    """The first and the last day that were asked for, or else of the arrivals."""
+    arrivals = sessions.frame["arrival"].dt.tz_convert(sessions.zone).dt.date
+    first = source.date or source.from_date or arrivals.min()
+    last = source.date or source.to_date or arrivals.max()
+    # What is no date, the selection of days has refused.
+    return dt.date.fromisoformat(str(first)), dt.date.fromisoformat(str(last))
 
 
 def _genesis_s(stays: Stays, cast: Cast) -> int:

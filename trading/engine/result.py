@@ -5,6 +5,7 @@ Columns and keys are fixed, since other programs read them (`docs/data.md`).
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import pandas as pd
@@ -47,6 +48,7 @@ class DayResult:
 
     Attributes:
         sessions: the stays as read, with what was left out and notes to repeat.
+        days: first and last local day that were asked for; where none was, of the arrivals.
         run: what happened in the lot.
         accounts: its closed books.
         trades: `trades.csv`, columns `TRADE_COLUMNS`; status is final, one of `FINAL_STATUSES`.
@@ -66,6 +68,7 @@ class DayResult:
     """
 
     sessions: Sessions
+    days: tuple[dt.date, dt.date]
     run: LotRun
     accounts: Accounts
     trades: pd.DataFrame

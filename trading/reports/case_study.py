@@ -119,7 +119,8 @@ def case_result_table(result: CaseStudyResult) -> RenderableType:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("", no_wrap=True)
+    # Only words may wrap: a number cut short is another number.
+    table.add_column("", overflow="fold")
     for head in ("without", "with"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trading.engine import DayResult
-from trading.reports.numbers import NOTHING, count, energy, money, power
+from trading.reports.numbers import NOTHING, count, energy, money, power, things
 from trading.reports.story import day_of, why_nothing
 
 _STYLES = {
@@ -55,7 +55,11 @@ def result_table(result: DayResult) -> RenderableType:
 
 def _statuses(result: DayResult) -> Text:
     summary = result.summary
-    text = Text(f"{count(int(summary['trades']))} trades submitted: ", style="bold")
+    if not int(summary["trades"]):
+        blocked = things(int(summary["blocked"]), "trade")
+        said = f"; {blocked} blocked as irrational" if int(summary["blocked"]) else ""
+        return Text(f"No trade was submitted{said}")
+    text = Text(f"{things(int(summary['trades']), 'trade')} submitted: ", style="bold")
     named = [name for name in _STYLES if int(summary[name])] or ["settled"]
     for n, name in enumerate(named):
         text.append(", " if n else "", style="not bold")

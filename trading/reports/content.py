@@ -367,10 +367,11 @@ def residual_lines(result: DayResult) -> list[str]:
     """What could have been traded and was not, and what was agreed and did not flow."""
     run = result.run
     return [
-        f"Blocked because outside the seller's floor or the buyer's ceiling: "
-        f"{things(run.blocked, 'trade')}, {energy(run.blocked_wh)} kWh.",
-        f"Too small to trade (under {count(run.stays.rules.smallest_trade_wh)} Wh, or worth less "
-        f"than a micro-euro): {energy(run.dust_wh)} kWh.",
+        f"Blocked because outside the seller's floor or the buyer's ceiling, as the day would have "
+        f"gone without these: {things(run.blocked, 'trade')}, {energy(run.blocked_wh)} kWh.",
+        f"Drawn from the grid because the trade for it was too small (under "
+        f"{count(run.stays.rules.smallest_trade_wh)} Wh, or worth less than a micro-euro): "
+        f"{energy(run.dust_wh)} kWh.",
         f"Agreed, but a party left before its time: {energy(run.shortfall_wh)} kWh.",
     ]
 

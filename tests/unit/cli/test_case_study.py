@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from tests.unit.cli.commands import run
 from trading.engine import CaseStudyOptions, Consensus, run_case_study
 from trading.fleet import Thresholds
 from trading.reports.case_figures import CASE_FIGURES
-from trading.reports.case_study import case_report_html, draw_case_figures
+from trading.reports.case_study import case_report_html, case_result_table, draw_case_figures
+from trading.reports.case_tables import claims_table
 
 SMALL = ("--buyers", 5, "--sellers", 4, "--seed", 3)
 TABLES = {
@@ -76,6 +79,20 @@ def test_claims_are_whole_numbers_beside_fractions(out):
     assert claims.at["grid_wh", "without_p2p"].isdigit()
     assert 0 < float(claims.at["supply_to_demand", "with_p2p"]) < 2
     assert set(claims["holds"].dropna()) == {"yes"}
+
+
+def test_no_number_is_cut_short_in_80_columns():
+    result = run_case_study(CaseStudyOptions())
+    console = Console(file=io.StringIO(), width=80)
+    console.print(case_result_table(result))
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    cells = text.split()
+    for group in claims_table(result).groups:
+        for row in group.rows:
+            _quantity, without, with_p2p, *_ = row.cells
+            assert set(without.split() + with_p2p.split()) <= set(cells)
 
 
 class _Report(HTMLParser):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 import numpy as np
@@ -62,6 +63,7 @@ def make_day(
     rules: LotRules | None = None,
     terms: Terms | None = None,
     verdict: Verdict = settle_all,
+    days: tuple[dt.date, dt.date] | None = None,
     assignments: tuple[str, ...] = (),
 ) -> DayResult:
     """A day as the engine would hand it over, each interval one batch with `verdict`'s end."""
@@ -77,6 +79,7 @@ def make_day(
 
     run = simulate_lot(sessions.frame, rules=rules, terms=terms, mechanism=MECHANISM, agree=agree)
     books = accounts_of(run)
+    arrivals = sessions.frame["arrival"].dt.tz_convert(sessions.zone).dt.date
     trades = _trades(submitted)
     batches = _batches(trades)
     spread = pd.DataFrame(columns=list(SENSITIVITY_COLUMNS))
@@ -95,6 +98,7 @@ def make_day(
         )
     return DayResult(
         sessions=sessions,
+        days=days or (arrivals.min(), arrivals.max()),
         run=run,
         accounts=books,
         trades=trades,

@@ -4,8 +4,10 @@ import io
 
 from rich.console import Console
 
+from tests.unit.reports import days
 from trading.engine import DayResult
 from trading.reports import result_table
+from trading.reports.numbers import energy, power
 
 
 def shown(day: DayResult) -> str:
@@ -17,9 +19,21 @@ def shown(day: DayResult) -> str:
 
 def test_headline_numbers_are_shown_before_and_after(day: DayResult) -> None:
     lines = {line.split("(")[0].strip(): line.split()[-3:] for line in shown(day).splitlines()}
-    assert lines["energy from the grid"] == ["454.2", "380.8", "−73.4"]
-    assert lines["peak from the grid"] == ["104.2", "70.7", "−33.5"]
-    assert lines["missing at departure"] == ["0.0", "78.3", "+78.3"]
+    books, alone = day.accounts, int(day.run.grid_only_wh.sum())
+    for name, before, after, form in (
+        ("energy from the grid", alone, books.energy.grid_wh, energy),
+        ("peak from the grid", books.peak_grid_only_w, books.peak_with_p2p_w, power),
+        ("missing at departure", 0, books.missing_wh, energy),
+    ):
+        sign = "+" if after > before else ""
+        assert lines[name] == [form(before), form(after), sign + form(after - before)]
+
+
+def test_a_day_without_trades_counts_neither_ends_nor_gas() -> None:
+    text = shown(days.make_day(days.one_stay()))
+    assert "No trade was submitted" in text
+    assert "settled" not in text
+    assert "gas" not in text
 
 
 def test_every_final_status_is_counted(troubled_day: DayResult) -> None:
