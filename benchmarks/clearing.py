@@ -32,7 +32,7 @@ SEED = 2019
 BARS_MS = {100_000: 25.0, 1_000_000: 400.0}
 
 #: Mechanisms that promise the largest volume any one price allows.
-EXACT = ("uniform-price",)
+EXACT = ("uniform-price", "pay-as-bid")
 
 
 class VolumeError(Exception):

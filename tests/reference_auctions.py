@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 
 from tests.reference import PRIORITIES, Order, serve
@@ -103,7 +104,101 @@ def uniform_price_at(bids: list[Order], asks: list[Order], fee: int, k: Fraction
     return [Priced(b.vehicle_id, a.vehicle_id, wh, price, price - fee) for b, a, wh in trades]
 
 
+def pay_as_bid(bids: list[Order], asks: list[Order], paid: int, received: int) -> list[Priced]:
+    fee = paid - received
+    trades = []
+    for bid, ask, wh in agreeing(bids, asks, fee):
+        price = floor(Fraction(bid.limit + ask.limit + fee, 2))
+        trades.append(Priced(bid.vehicle_id, ask.vehicle_id, wh, price, price - fee))
+    return trades
+
+
+def mcafee(bids: list[Order], asks: list[Order], paid: int, received: int) -> list[Priced]:
+    fee = paid - received
+    trades = agreeing(bids, asks, fee)
+    if not trades:
+        return []
+    bids, asks = dearest_first(bids), cheapest_first(asks)
+    last_bid, last_ask = trades[-1][0], trades[-1][1]
+    i, j = bids.index(last_bid), asks.index(last_ask)
+    buyer_price, seller_price = last_bid.limit, last_ask.limit
+    is_whole = False
+    if i + 1 < len(bids) and j + 1 < len(asks):
+        middle = floor(Fraction(bids[i + 1].limit + asks[j + 1].limit + fee, 2))
+        is_whole = last_ask.limit + fee <= middle <= last_bid.limit
+    if is_whole:
+        buyer_price, seller_price = middle, middle - fee
+        i, j = i + 1, j + 1
+    return [
+        Priced(trade.buyer_id, trade.seller_id, trade.energy_wh, buyer_price, seller_price)
+        for trade in serve(bids[:i], asks[:j])
+    ]
+
+
+def mixed(z: int) -> int:
+    """The finish of splitmix64 (Steele, Lea and Flood, 2014)."""
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+def dealt(order: Order, seed: int, draw: int) -> int:
+    start = mixed((seed * 0xD1342543DE82EF95 ^ draw << 32) % 2**64)
+    return mixed((int(order.vehicle_id) + 1) * 0x9E3779B97F4A7C15 % 2**64 ^ start)
+
+
+def muda(bids: list[Order], asks: list[Order], paid: int, received: int) -> list[Priced]:
+    fee = paid - received
+    halves = [
+        (
+            [bid for bid in bids if dealt(bid, 0, 0) % 2 == half],
+            [ask for ask in asks if dealt(ask, 0, 0) % 2 == half],
+        )
+        for half in (0, 1)
+    ]
+    trades = []
+    for here, there in ((0, 1), (1, 0)):
+        prices = clearing_prices(*halves[there], fee)
+        if not prices:
+            continue
+        price = floor(Fraction(prices[0] + prices[-1], 2))
+        willing_bids = [bid for bid in halves[here][0] if bid.limit >= price]
+        willing_asks = [ask for ask in halves[here][1] if ask.limit + fee <= price]
+        found = serve(
+            sorted(willing_bids, key=lambda bid: dealt(bid, 0, 1)),
+            sorted(willing_asks, key=lambda ask: dealt(ask, 0, 1)),
+        )
+        trades += [Priced(t.buyer_id, t.seller_id, t.energy_wh, price, price - fee) for t in found]
+    return trades
+
+
+def best_welfare(bids: list[Order], asks: list[Order], fee: int) -> int:
+    """The largest sum of (ceiling - floor - fee) * Wh, Wh by Wh over runs without a mark."""
+    marks = {0}
+    for queue in (dearest_first(bids), cheapest_first(asks)):
+        marks |= {sum(order.energy_wh for order in queue[: n + 1]) for n in range(len(queue))}
+    ends = sorted(marks)
+    total = 0
+    for start, end in pairwise(ends):
+        bid, ask = at(dearest_first(bids), start), at(cheapest_first(asks), start)
+        if bid is not None and ask is not None:
+            total += max(0, bid.limit - ask.limit - fee) * (end - start)
+    return total
+
+
+def at(queue: list[Order], wh: int) -> Order | None:
+    """Whose order the Wh after the first `wh` belongs to."""
+    for order in queue:
+        wh -= order.energy_wh
+        if wh < 0:
+            return order
+    return None
+
+
 MECHANISMS: dict[str, Reference] = {
     **{name: posted(rule) for name, rule in PRIORITIES.items()},
     "uniform-price": uniform_price,
+    "pay-as-bid": pay_as_bid,
+    "mcafee": mcafee,
+    "muda": muda,
 }

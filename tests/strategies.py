@@ -72,7 +72,8 @@ def books(
     """A book whose arrays cannot be written to, so that a mechanism that tries is found out."""
     n_buyers, n_sellers = draw(st.integers(0, max_size)), draw(st.integers(0, max_size))
     codes = draw(st.permutations(range(n_buyers + n_sellers)))
-    energy = energy_wh or draw(st.sampled_from([small_wh, any_wh]))
+    energy = draw(st.sampled_from([small_wh, any_wh])) if energy_wh is None else energy_wh
+    sizes = energy | st.just(0) if energy_wh is None else energy
     limit = draw(st.sampled_from([st.integers(0, 6), limits]))
     optional = {
         "limit_price_ueur_per_kwh": (
@@ -88,9 +89,7 @@ def books(
         arrays = {
             "code": np.array(codes, dtype=np.int64),
             "energy_wh": np.array(
-                draw(
-                    st.lists(energy if energy_wh else energy | st.just(0), min_size=n, max_size=n)
-                ),
+                draw(st.lists(sizes, min_size=n, max_size=n)),
                 dtype=np.int64,
             ),
             "soc": np.array(draw(st.lists(socs, min_size=n, max_size=n)), dtype=np.float64),

@@ -22,7 +22,10 @@ from trading.market.book import (
     order_book,
     order_side,
 )
+from trading.market.mcafee import mcafee
+from trading.market.muda import muda
 from trading.market.orders import checked_orders, coded_book, orders_of, trade_table
+from trading.market.pay_as_bid import pay_as_bid
 from trading.market.priority import arrival, largest, neediest
 from trading.market.pro_rata import proportional
 from trading.market.uniform_price import uniform_price
@@ -55,6 +58,9 @@ PRIORITIES: dict[str, Mechanism] = {
 MECHANISMS: dict[str, Mechanism] = {
     **PRIORITIES,
     "uniform-price": uniform_price,
+    "pay-as-bid": pay_as_bid,
+    "mcafee": mcafee,
+    "muda": muda,
 }
 """Every mechanism by the name that users type. A new one is a file and a line, here or above."""
 

@@ -10,6 +10,7 @@ from trading.tables import ORDERS, TRADES
 from trading.units import MAX_U32
 
 PRICE = PeerPrice.same(250_000)
+LOSSY = ("mcafee", "muda")
 NEEDED = [name for name, column in ORDERS.columns.items() if column.required]
 
 # Vehicle, side, Wh, SoC, arrival. Each rule serves this book in another order.
@@ -117,7 +118,8 @@ def test_there_are_no_trades_when_a_side_is_empty(mechanism: str, book: pd.DataF
     assert trades.dtypes.to_dict() == full.dtypes.to_dict()
 
 
-@pytest.mark.parametrize("mechanism", MECHANISMS)
+# McAfee leaves out the last pair when there is no next one; MUDA deals these two into two halves.
+@pytest.mark.parametrize("mechanism", [name for name in MECHANISMS if name not in LOSSY])
 def test_one_buyer_and_one_seller_of_the_same_size_make_one_trade(mechanism: str) -> None:
     book = BOOK.iloc[[0, 3]].assign(energy_wh=7)
     assert pairs(clear(book, mechanism=mechanism, price=PRICE)) == [("b1", "s1", 7)]

@@ -1,0 +1,167 @@
+"""The table of `docs/mechanisms.md`: what is claimed to hold is tried, what is not is shown once.
+
+Individual rationality and budget balance hold for every registered mechanism and are part of the
+contract in `test_market.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import reference_auctions
+from tests.incentives import Trader, gain_of_saying, traders, welfare
+from tests.property.test_market import as_orders
+from tests.strategies import books
+from tests.unit.market.books import Row, book_of, side
+from trading.market import MECHANISMS, PRIORITIES, OrderBook, PeerPrice
+
+TRUTHFUL = {**dict.fromkeys(PRIORITIES, "price"), "muda": "price and energy"}
+"""Nobody gains by another limit price, or by another energy either."""
+
+EFFICIENT = ("uniform-price", "pay-as-bid")
+
+FREE = PeerPrice.same(3)
+fees = st.integers(0, 2).map(
+    lambda fee: PeerPrice(buyer_ueur_per_kwh=3 + fee, seller_ueur_per_kwh=3)
+)
+lies = st.integers(0, 8)
+limited = books(max_size=6, has_limits=True, energy_wh=st.integers(1, 8))
+single_units = books(max_size=6, has_limits=True, energy_wh=st.just(1))
+
+
+def some_trader(data: st.DataObject, book: OrderBook) -> Trader | None:
+    found = traders(book)
+    return data.draw(st.sampled_from(found)) if found else None
+
+
+@pytest.mark.parametrize("name", TRUTHFUL)
+@given(book=limited, price=fees, limit=lies, data=st.data())
+def test_no_other_limit_price_gains(
+    name: str, book: OrderBook, price: PeerPrice, limit: int, data: st.DataObject
+) -> None:
+    trader = some_trader(data, book)
+    if trader:
+        assert gain_of_saying(MECHANISMS[name], book, price, trader, limit=limit) <= 0
+
+
+@given(book=single_units, price=fees, limit=lies, data=st.data())
+def test_no_other_limit_price_gains_under_mcafee_when_orders_are_of_one_size(
+    book: OrderBook, price: PeerPrice, limit: int, data: st.DataObject
+) -> None:
+    trader = some_trader(data, book)
+    if trader:
+        assert gain_of_saying(MECHANISMS["mcafee"], book, price, trader, limit=limit) <= 0
+
+
+@given(book=limited, price=fees, limit=lies, energy_wh=st.integers(1, 20), data=st.data())
+def test_no_other_energy_and_limit_price_gain_under_muda(
+    book: OrderBook, price: PeerPrice, limit: int, energy_wh: int, data: st.DataObject
+) -> None:
+    trader = some_trader(data, book)
+    if trader:
+        gained = gain_of_saying(
+            MECHANISMS["muda"], book, price, trader, limit=limit, energy_wh=energy_wh
+        )
+        assert gained <= 0
+
+
+@pytest.mark.parametrize("name", EFFICIENT)
+@given(book=books(), price=fees)
+def test_welfare_is_the_largest_there_is(name: str, book: OrderBook, price: PeerPrice) -> None:
+    fee = price.spread_ueur_per_kwh
+    best = reference_auctions.best_welfare(
+        as_orders(book.buyers, book.ceilings()), as_orders(book.sellers, book.floors()), fee
+    )
+    assert welfare(book, MECHANISMS[name](book, price), fee=fee) == best
+
+
+@given(book=books(), price=fees)
+def test_mcafee_loses_at_most_the_orders_at_the_margin(book: OrderBook, price: PeerPrice) -> None:
+    whole = MECHANISMS["uniform-price"](book, price)
+    reduced = MECHANISMS["mcafee"](book, price)
+    lost_wh = int(whole.energy_wh.sum() - reduced.energy_wh.sum())
+    margin = 0
+    if len(whole):
+        last = ((book.buyers, whole.buyer[-1]), (book.sellers, whole.seller[-1]))
+        margin = max(int(side.energy_wh[side.code == code][0]) for side, code in last)
+    assert 0 <= lost_wh <= margin
+
+
+# ---------------------------------------------------------------- what does not hold, shown once
+
+
+@dataclass(frozen=True)
+class Lie:
+    mechanism: str
+    bids: list[Row]
+    asks: list[Row]
+    liar: int
+    gain: int
+    limit: int | None = None
+    energy_wh: int | None = None
+
+
+LIES = {
+    "asking for more gets a larger share": Lie(
+        "pro-rata", [(4, 9), (4, 9)], [(4, 0)], liar=0, energy_wh=12, gain=6
+    ),
+    "asking for more gets served first": Lie(
+        "largest", [(5, 9), (4, 9)], [(4, 0)], liar=1, energy_wh=6, gain=24
+    ),
+    "the last buyer lowers the price": Lie(
+        "uniform-price", [(5, 40), (5, 10)], [(5, 20)], liar=0, limit=22, gain=45
+    ),
+    "a seller keeps back a part": Lie(
+        "uniform-price", [(5, 40), (5, 30)], [(10, 10)], liar=2, energy_wh=9, gain=80
+    ),
+    "saying less costs less": Lie("pay-as-bid", [(5, 40)], [(5, 10)], liar=0, limit=12, gain=70),
+    "a place in the queue is worth having when sizes differ": Lie(
+        "mcafee",
+        [(5, 40), (5, 39), (1, 20)],
+        [(6, 10), (1, 18), (5, 45)],
+        liar=1,
+        limit=41,
+        gain=21,
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_a_lie_gains(lie: Lie) -> None:
+    book = book_of(lie.bids, lie.asks)
+    liar = next(trader for trader in traders(book) if trader.code == lie.liar)
+    gained = gain_of_saying(
+        MECHANISMS[lie.mechanism], book, FREE, liar, limit=lie.limit, energy_wh=lie.energy_wh
+    )
+    assert gained == lie.gain
+
+
+def test_a_lower_state_of_charge_gets_served_first_by_the_neediest() -> None:
+    asks = side([(4, 0)], 2)
+    bids = side([(4, 9), (4, 9)], 0)
+    truth = OrderBook(buyers=replace(bids, soc=np.array([0.3, 0.2])), sellers=asks)
+    lie = OrderBook(buyers=replace(bids, soc=np.array([0.1, 0.2])), sellers=asks)
+    assert MECHANISMS["neediest"](truth, FREE).buyer.tolist() == [1]
+    assert MECHANISMS["neediest"](lie, FREE).buyer.tolist() == [0]
+
+
+LOSSES: dict[str, tuple[list[Row], list[Row], int]] = {
+    # A posted price of 20 keeps out a buyer who would pay more than the seller asks.
+    **dict.fromkeys(PRIORITIES, ([(5, 40), (5, 15)], [(10, 10)], 5 * 5)),
+    "mcafee": ([(5, 40), (5, 30)], [(5, 10), (5, 20)], 10 * 5),
+    "muda": ([(5, 40)], [(5, 10)], 30 * 5),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_welfare_is_lost(name: str) -> None:
+    bids, asks, lost = LOSSES[name]
+    book = book_of(bids, asks)
+    best = welfare(book, MECHANISMS["uniform-price"](book, FREE))
+    price = PeerPrice.same(20)
+    assert best - welfare(book, MECHANISMS[name](book, price)) == lost
