@@ -18,20 +18,20 @@ from matplotlib.figure import Figure
 
 from trading.engine import CaseStudyResult
 from trading.reports.case_ledger_figures import confirmed_figure, pending_figure
+from trading.reports.figures.parts import draw_load, draw_peak, draw_thresholds
 from trading.reports.figures.style import (
     FROM_GRID,
     FROM_PEERS,
     GRID_ONLY,
     INK,
     ROLE_COLOURS,
-    axis_time,
     legend_above,
     local_time_axis,
     new_figure,
     say_instead,
     styled,
 )
-from trading.reports.numbers import count, money, percent, power, things
+from trading.reports.numbers import count, money, things
 from trading.units import UEUR_PER_EUR, WH_PER_KWH, cost_ueur
 
 MOST_NAMED = 40
@@ -48,43 +48,14 @@ def load_figure(result: CaseStudyResult) -> Figure:
     axes = figure.add_subplot()
     load, chargers = result.load, result.options.chargers
     step = pd.Timedelta(seconds=chargers.step_s)
-    edges = axis_time([*load["time"], load["time"].iloc[-1] + step])
-    alone, grid, peers = (
-        load[name].to_numpy(np.float64) / 1_000 for name in ("grid_only_w", "with_p2p_w", "p2p_w")
-    )
-    axes.stairs(grid, edges, fill=True, color=FROM_GRID, alpha=0.85, label="from the grid")
-    axes.stairs(
-        grid + peers,
-        edges,
-        baseline=grid,
-        fill=True,
-        color=FROM_PEERS,
-        alpha=0.85,
-        label="from peers",
-    )
-    axes.stairs(
-        alone, edges, baseline=None, color=INK, linewidth=1.5, label="from the grid, nobody trading"
-    )
-    top = max(1.0, float(alone.max()), float((grid + peers).max())) * 1.08
+    _edges, highest = draw_load(axes, load, step_s=chargers.step_s)
+    top = highest * 1.08
     axes.set_ylim(0, top)
-    peaks = (
-        ("peak without", int(load["grid_only_w"].max()), INK),
-        ("peak with peers", int(load["with_p2p_w"].max()), FROM_GRID),
-    )
-    is_apart = abs(peaks[0][1] - peaks[1][1]) / 1_000 > top * 0.14
-    for n, (words, watts, colour) in enumerate(peaks):
-        axes.axhline(watts / 1_000, color=colour, linewidth=0.8, linestyle=(0, (4, 3)))
-        axes.annotate(
-            f"{words}\n{power(watts)} kW",
-            xy=(1.0, watts / 1_000),
-            xycoords=("axes fraction", "data"),
-            xytext=(6, 0 if is_apart else (12 if n == 0 else -12)),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-            color=colour,
-            annotation_clip=False,
-        )
+    alone_w, with_w = (int(load[name].max()) for name in ("grid_only_w", "with_p2p_w"))
+    middle, apart = (alone_w + with_w) / 2_000, max(abs(alone_w - with_w) / 1_000, top * 0.14)
+    up = 0.5 if alone_w >= with_w else -0.5
+    draw_peak(axes, "peak without", alone_w, colour=INK, label_kw=middle + up * apart)
+    draw_peak(axes, "peak with peers", with_w, colour=FROM_GRID, label_kw=middle - up * apart)
     local_time_axis(axes, load["time"].iloc[0], load["time"].iloc[-1] + step, "UTC")
     axes.set_xlabel("Time (UTC), from plugging in; date and hour are assumptions")
     axes.set_ylabel(f"Power, mean of {chargers.step_s / 60:g} min (kW)")
@@ -118,17 +89,7 @@ def soc_figure(result: CaseStudyResult) -> Figure:
             markersize=7.5,
             label=f"{things(len(some), role)}" if role != "neutral" else f"{len(some)} neutral",
         )
-    limits = result.options.thresholds
-    for name, value in (("T_b", limits.buyer), ("T_s", limits.seller)):
-        axes.axhline(value * 100, color=GRID_ONLY, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(
-            f"${name}$ {percent(value)}",
-            xy=(1.01, value * 100),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=9,
-            annotation_clip=False,
-        )
+    draw_thresholds(axes, result.options.thresholds)
     for edge in range(1, len(sizes)):
         axes.axvline(edge - 0.5, color="#e3e3e3", linewidth=0.7)
     axes.set_xticks(range(len(sizes)), [f"{size:g}" for size in sizes])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,16 +11,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trading.data.csv import write_table
 from trading.data.output import output_folder
 from trading.engine import CaseStudyResult
 from trading.reports import case_tables
 from trading.reports.case_figures import CASE_FIGURES
+from trading.reports.content import summary_table
 from trading.reports.figures.style import png_bytes
-from trading.reports.html import template_named
+from trading.reports.files import REPORT_NAME, write_parts
+from trading.reports.html import embedded, template_named
 from trading.reports.numbers import count, things
 
-REPORT_NAME = "report.html"
 _MIXED = ("without_p2p", "with_p2p", "change")
 
 
@@ -53,13 +51,8 @@ def write_case_study(result: CaseStudyResult, directory: Path) -> Path:
     """
     figures = draw_case_figures(result)
     with output_folder(directory) as folder:
-        for name, table in case_tables_of(result).items():
-            write_table(table, folder / name)
-        text = json.dumps(result.summary, indent=2, ensure_ascii=False) + "\n"
-        (folder / "summary.json").write_text(text, encoding="utf-8", newline="\n")
-        (folder / "figures").mkdir()
-        for name, png in figures.items():
-            (folder / "figures" / CASE_FIGURES[name].file_name).write_bytes(png)
+        pictures = {CASE_FIGURES[name].file_name: png for name, png in figures.items()}
+        write_parts(folder, case_tables_of(result), result.summary, pictures)
         html = case_report_html(result, figures)
         (folder / REPORT_NAME).write_text(html, encoding="utf-8", newline="\n")
     return directory / REPORT_NAME
@@ -83,17 +76,11 @@ def case_report_html(result: CaseStudyResult, figures: Mapping[str, bytes]) -> s
         transactions=case_tables.transaction_table(result),
         operators=case_tables.operator_table(result),
         assumptions=result.assumptions,
-        all_figures=case_tables.summary_table(result),
+        all_figures=summary_table(result.summary),
         command=command_of(result),
         figures={
-            name: {
-                "source": "data:image/png;base64," + base64.b64encode(figures[name]).decode(),
-                "caption": entry.caption,
-                "alt": entry.alt,
-                "title": entry.title,
-                "number": entry.number,
-            }
-            for name, entry in CASE_FIGURES.items()
+            name: {**figure, "number": CASE_FIGURES[name].number}
+            for name, figure in embedded(CASE_FIGURES, figures).items()
         },
     )
 

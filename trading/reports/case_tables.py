@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from trading.engine import CaseStudyResult
-from trading.reports.content import Group, Row, Table, summary_line
-from trading.reports.numbers import NOTHING, count, decimal, energy, money, percent, power, price
+from trading.reports.content import Group, Row, Table, one_group, votes_table
+from trading.reports.numbers import NOTHING, count, energy, money, percent, power
 
 _FORMS: dict[str, tuple[Callable[[int], str], str]] = {
     "Wh": (energy, "kWh"),
@@ -90,7 +90,7 @@ def truth_table(result: CaseStudyResult) -> Table:
             "Sellers gain",
             "Both together gain",
         ),
-        groups=(Group(title="", rows=tuple(rows)),),
+        groups=one_group(rows),
         text_columns=tuple(range(7)),
     )
 
@@ -148,7 +148,7 @@ def truth_numbers(result: CaseStudyResult) -> Table:
             "Peak without (kW)",
             "Peak with (kW)",
         ),
-        groups=(Group(title="", rows=tuple(rows)),),
+        groups=one_group(rows),
         text_columns=(0, 1),
     )
 
@@ -184,7 +184,7 @@ def transaction_table(result: CaseStudyResult) -> Table:
             "Settled",
             "Status",
         ),
-        groups=(Group(title="", rows=tuple(rows)),),
+        groups=one_group(rows),
         text_columns=(0, 8),
     )
 
@@ -196,40 +196,5 @@ def _when(time: object, block: int) -> str:
 
 def operator_table(result: CaseStudyResult) -> Table:
     """Who confirmed: each operator's votes on the buyers' transactions."""
-    rows = [
-        Row(
-            cells=(
-                str(row["operator"]),
-                count(int(row["seat"])),
-                count(int(row["confirmed"])),
-                count(int(row["rejected"])),
-                count(int(row["unvoted"])),
-                str(row["address"]),
-            )
-        )
-        for row in result.operators.to_dict("records")
-    ]
-    return Table(
-        caption="Operators and their votes; none is needed once the quorum is reached.",
-        heads=("Operator", "Seat", "Confirmed", "Rejected", "No vote", "Address"),
-        groups=(Group(title="", rows=tuple(rows)),),
-        text_columns=(0, 5),
-    )
-
-
-def summary_table(result: CaseStudyResult) -> Table:
-    """`summary.json` for people: each key in its unit."""
-    rows = []
-    for key, value in result.summary.items():
-        if key.endswith("_ueur_per_kwh"):
-            rows.append(Row(cells=(key, price(int(value)), "EUR/kWh")))
-        elif key == "supply_to_demand":
-            rows.append(Row(cells=(key, decimal(float(value), 3), "")))
-        else:
-            rows.append(Row(cells=summary_line(key, value)))
-    return Table(
-        caption="All figures of summary.json.",
-        heads=("Key", "Value", "Unit"),
-        groups=(Group(title="", rows=tuple(rows)),),
-        text_columns=(0, 2),
-    )
+    caption = "Operators and their votes; none is needed once the quorum is reached."
+    return votes_table(result.operators, caption=caption)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from trading.engine import DayResult
 from trading.reports.comparison import Compared, compared
-from trading.reports.numbers import NOTHING, count, energy, money, percent, power, things
+from trading.reports.numbers import (
+    NOTHING,
+    count,
+    decimal,
+    energy,
+    money,
+    percent,
+    power,
+    price,
+    things,
+)
 
 SHOWN_REASONS = 12
 
@@ -132,12 +142,21 @@ def status_table(result: DayResult) -> Table:
     return Table(
         caption="Final status of what was submitted.",
         heads=("Status", "Batches", "Trades", "Energy (kWh)", "Buyers' cost (EUR)"),
-        groups=_one_group(rows),
+        groups=one_group(rows),
     )
 
 
 def operator_table(result: DayResult) -> Table:
     """The consortium: who sits where, how it behaves, how it voted."""
+    return votes_table(
+        result.operators,
+        caption="Operators and their votes on batches. No vote: the batch was decided before the "
+        "operator's turn, or the operator kept silent.",
+    )
+
+
+def votes_table(operators: pd.DataFrame, *, caption: str) -> Table:
+    """A row an operator, from columns `OPERATOR_COLUMNS`."""
     rows = [
         Row(
             cells=(
@@ -150,15 +169,12 @@ def operator_table(result: DayResult) -> Table:
                 str(row["address"]),
             )
         )
-        for row in result.operators.to_dict("records")
+        for row in operators.to_dict("records")
     ]
     return Table(
-        caption=(
-            "Operators and their votes on batches. No vote: the batch was decided before the "
-            "operator's turn, or the operator kept silent."
-        ),
+        caption=caption,
         heads=("Operator", "Seat", "Conduct", "Confirmed", "Rejected", "No vote", "Address"),
-        groups=_one_group(rows),
+        groups=one_group(rows),
         text_columns=(0, 2, 6),
     )
 
@@ -190,7 +206,7 @@ def reason_table(result: DayResult) -> Table | None:
     return Table(
         caption="Why operators rejected.",
         heads=("Reason", "Votes", "Batches"),
-        groups=_one_group(rows),
+        groups=one_group(rows),
     )
 
 
@@ -201,7 +217,7 @@ def event_table(result: DayResult) -> Table:
     rows = [Row(cells=(str(name), count(int(counts[name])))) for name in names]
     rows.append(Row(cells=("all events", count(len(result.chain))), is_total=True))
     return Table(
-        caption="Events of the contract.", heads=("Event", "Number"), groups=_one_group(rows)
+        caption="Events of the contract.", heads=("Event", "Number"), groups=one_group(rows)
     )
 
 
@@ -226,7 +242,7 @@ def energy_table(result: DayResult) -> Table:
     return Table(
         caption="Energy of the whole lot, from first arrival to last departure.",
         heads=("Account", "In (kWh)", "Out (kWh)"),
-        groups=_one_group(rows),
+        groups=one_group(rows),
     )
 
 
@@ -302,7 +318,7 @@ def sensitivity_table(result: DayResult) -> Table | None:
             "Mean peak, with peers (kW)",
             "Drivers' mean saving (EUR)",
         ),
-        groups=_one_group(rows),
+        groups=one_group(rows),
     )
 
 
@@ -315,17 +331,16 @@ def left_out_table(result: DayResult) -> Table | None:
     return Table(
         caption="Records of the whole file that were left out.",
         heads=("Reason", "Records"),
-        groups=_one_group(rows),
+        groups=one_group(rows),
     )
 
 
-def summary_table(result: DayResult) -> Table:
+def summary_table(summary: Mapping[str, int | str | float]) -> Table:
     """`summary.json` for people: each key in its unit."""
-    rows = [Row(cells=summary_line(key, value)) for key, value in result.summary.items()]
     return Table(
         caption="All figures of summary.json.",
         heads=("Key", "Value", "Unit"),
-        groups=_one_group(rows),
+        groups=one_group([Row(cells=summary_line(*item)) for item in summary.items()]),
         text_columns=(0, 2),
     )
 
@@ -335,12 +350,15 @@ def summary_line(key: str, value: float | str) -> tuple[str, str, str]:
     if isinstance(value, str) or pd.isna(value) or key in ("seed", "chain_id"):
         return key, str(value), ""
     for suffix, form, unit in (
+        ("_ueur_per_kwh", price, "EUR/kWh"),
         ("_wh", energy, "kWh"),
         ("_ueur", money, "EUR"),
         ("_w", power, "kW"),
     ):
         if key.endswith(suffix):
             return key, form(int(value)), unit
+    if key == "supply_to_demand":
+        return key, decimal(float(value), 3), ""
     return key, count(int(value)), "gas" if key.startswith("gas") else ""
 
 
@@ -376,5 +394,6 @@ def residual_lines(result: DayResult) -> list[str]:
     ]
 
 
-def _one_group(rows: Sequence[Row]) -> tuple[Group, ...]:
+def one_group(rows: Sequence[Row]) -> tuple[Group, ...]:
+    """Rows under no subheading."""
     return (Group(title="", rows=tuple(rows)),)

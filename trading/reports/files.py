@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -70,13 +71,24 @@ def write_day(result: DayResult, directory: Path, *, site: str = "", command: st
     """
     figures = draw_figures(result)
     with output_folder(directory) as folder:
-        for name, table in tables_of(result).items():
-            write_table(table, folder / name)
         summary = {key: result.summary[key] for key in SUMMARY_KEYS}
-        text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-        (folder / "summary.json").write_text(text, encoding="utf-8", newline="\n")
-        (folder / "figures").mkdir()
-        for name, png in figures.items():
-            (folder / "figures" / FIGURES[name].file_name).write_bytes(png)
+        pictures = {FIGURES[name].file_name: png for name, png in figures.items()}
+        write_parts(folder, tables_of(result), summary, pictures)
         write_report(result, folder / REPORT_NAME, site=site, command=command, figures=figures)
     return directory / REPORT_NAME
+
+
+def write_parts(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    summary: Mapping[str, int | str | float],
+    figures: Mapping[str, bytes],
+) -> None:
+    """Write what stands beside a report: tables and PNGs by file name, and `summary.json`."""
+    for name, table in tables.items():
+        write_table(table, folder / name)
+    text = json.dumps(dict(summary), indent=2, ensure_ascii=False) + "\n"
+    (folder / "summary.json").write_text(text, encoding="utf-8", newline="\n")
+    (folder / "figures").mkdir()
+    for name, png in figures.items():
+        (folder / "figures" / name).write_bytes(png)

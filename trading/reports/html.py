@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -71,15 +72,7 @@ def report_html(
         peak_line=story.peak_line(result),
         honest=content.honest_table(result),
         remarks=story.table_remarks(result),
-        figures={
-            name: {
-                "source": "data:image/png;base64," + base64.b64encode(drawn[name]).decode(),
-                "title": entry.title,
-                "caption": entry.caption,
-                "alt": entry.alt,
-            }
-            for name, entry in FIGURES.items()
-        },
+        figures=embedded(FIGURES, drawn),
         statuses=content.status_table(result),
         operators=content.operator_table(result),
         reasons=content.reason_table(result),
@@ -97,8 +90,37 @@ def report_html(
         notes=result.sessions.notes,
         left_out=content.left_out_table(result),
         command=command or story.command_of(result),
-        all_figures=content.summary_table(result),
+        all_figures=content.summary_table(result.summary),
     )
+
+
+class Shown(Protocol):
+    """What a report has to know of a figure."""
+
+    @property
+    def title(self) -> str:
+        """A few words."""
+
+    @property
+    def caption(self) -> str:
+        """The sentences below it."""
+
+    @property
+    def alt(self) -> str:
+        """What it shows, for those who cannot see it."""
+
+
+def embedded(entries: Mapping[str, Shown], drawn: Mapping[str, bytes]) -> dict[str, dict[str, str]]:
+    """Figures as a template takes them: the PNG inside the text, with title, caption and alt."""
+    return {
+        name: {
+            "source": "data:image/png;base64," + base64.b64encode(drawn[name]).decode(),
+            "title": entry.title,
+            "caption": entry.caption,
+            "alt": entry.alt,
+        }
+        for name, entry in entries.items()
+    }
 
 
 @cache

@@ -9,15 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from trading.engine import DayResult
+from trading.reports.figures.parts import draw_load, draw_peak, draw_thresholds
 from trading.reports.figures.style import (
     FROM_GRID,
-    FROM_PEERS,
-    GRID_ONLY,
     INK,
     MISSING,
     MUTED,
     ROLE_COLOURS,
-    axis_time,
     is_long,
     legend_above,
     local_time_axis,
@@ -25,7 +23,7 @@ from trading.reports.figures.style import (
     say_instead,
     styled,
 )
-from trading.reports.numbers import count, percent, power
+from trading.reports.numbers import count, power
 
 ROLES = ("buyer", "neutral", "seller")
 _PLURALS = {"buyer": "buyers", "neutral": "neutral", "seller": "sellers"}
@@ -49,31 +47,14 @@ def load_figure(result: DayResult) -> Figure:
     figure = new_figure("Load from the grid, with and without peers", height_in=3.9)
     axes = figure.add_subplot()
     load = result.accounts.load
-    step = pd.Timedelta(seconds=result.run.stays.rules.interval_s)
-    edges = axis_time([*load["time"], load["time"].iloc[-1] + step])
-    alone, grid, peers = (
-        load[name].to_numpy(np.float64) / 1_000 for name in ("grid_only_w", "with_p2p_w", "p2p_w")
-    )
-    axes.stairs(grid, edges, fill=True, color=FROM_GRID, alpha=0.85, label="from the grid")
-    axes.stairs(
-        grid + peers,
-        edges,
-        baseline=grid,
-        fill=True,
-        color=FROM_PEERS,
-        alpha=0.85,
-        label="from peers",
-    )
     start, end = busy_hours(result)
-    axes.stairs(
-        alone,
-        edges,
-        baseline=None,
-        color=INK,
-        linewidth=0.7 if is_long(start, end) else 1.5,
-        label="from the grid, nobody trading",
+    edges, top = draw_load(
+        axes,
+        load,
+        step_s=result.run.stays.rules.interval_s,
+        line_width=0.7 if is_long(start, end) else 1.5,
     )
-    axes.set_ylim(0, max(1.0, float(np.max([alone.max(), (grid + peers).max()]))) * 1.06)
+    axes.set_ylim(0, top * 1.06)
     _mark_peaks(axes, result, edges)
     local_time_axis(axes, start, end, result.sessions.zone)
     minutes = result.run.stays.rules.interval_s // 60
@@ -100,19 +81,9 @@ def _mark_peaks(axes: Axes, result: DayResult, edges: np.ndarray) -> None:
         position = int(load[column].to_numpy().argmax())
         is_high = peak_w / 1_000 == high and (low < high or column == "grid_only_w")
         at = (edges[position] + edges[position + 1]) / 2
-        axes.axhline(peak_w / 1_000, color=colour, linewidth=0.8, linestyle=(0, (4, 3)))
+        label_kw = middle + (apart if is_high else -apart) / 2
+        draw_peak(axes, words, peak_w, colour=colour, label_kw=label_kw)
         axes.plot([at], [peak_w / 1_000], "o", color=colour, markeredgecolor="white", markersize=6)
-        axes.annotate(
-            f"{words}\n{power(peak_w)} kW",
-            xy=(1.0, peak_w / 1_000),
-            xycoords=("axes fraction", "data"),
-            xytext=(1.015, middle + (apart if is_high else -apart) / 2),
-            textcoords=("axes fraction", "data"),
-            va="center",
-            fontsize=8.5,
-            color=colour,
-            annotation_clip=False,
-        )
 
 
 @styled
@@ -159,7 +130,7 @@ def soc_figure(result: DayResult) -> Figure:
     )
     axes.plot([], [], "o", color=MUTED, markerfacecolor="white", label="on arrival")
     axes.plot([], [], "o", color=MUTED, label="at departure")
-    _draw_thresholds(axes, result)
+    draw_thresholds(axes, result.run.stays.rules.thresholds)
     axes.set_ylim(0, 103)
     axes.set_xlim(-0.7, max(len(vehicles), 1) - 0.3)
     axes.set_xticks([])
@@ -176,23 +147,6 @@ def _by_role(vehicles: pd.DataFrame) -> pd.DataFrame:
     rank = vehicles["role"].map({role: n for n, role in enumerate(ROLES)})
     ordered = vehicles.assign(rank=rank)
     return ordered.sort_values(["rank", "soc_arrival", "session_id"], ignore_index=True)
-
-
-def _draw_thresholds(axes: Axes, result: DayResult) -> None:
-    thresholds = result.run.stays.rules.thresholds
-    both = {"$T_b$": thresholds.buyer, "$T_s$": thresholds.seller}
-    if thresholds.buyer == thresholds.seller:
-        both = {"$T_b = T_s$": thresholds.buyer}
-    for name, value in both.items():
-        axes.axhline(value * 100, color=GRID_ONLY, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(
-            f"{name} {percent(value)}",
-            xy=(1.01, value * 100),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=9,
-            annotation_clip=False,
-        )
 
 
 def _legend_below(figure: Figure, axes: Axes) -> None:
