@@ -7,7 +7,7 @@ with the limit x sells where buyers pay x + fee. Nothing here imports the code u
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import floor
@@ -172,6 +172,25 @@ def muda(bids: list[Order], asks: list[Order], paid: int, received: int) -> list
     return trades
 
 
+def bilateral(bids: list[Order], asks: list[Order], paid: int, received: int) -> list[Priced]:
+    fee = paid - received
+    left = {order.vehicle_id: order.energy_wh for order in bids + asks}
+    trades = []
+    rounds = [lambda order: order.group, lambda order: order.source, lambda _: 0]
+    for value_of in rounds:
+        for value in sorted({value_of(order) for order in bids + asks} - {-1}):
+            now = [replace(order, energy_wh=left[order.vehicle_id]) for order in bids + asks]
+            same = {order.vehicle_id: order for order in now if value_of(order) == value}
+            our_bids = [same[bid.vehicle_id] for bid in bids if bid.vehicle_id in same]
+            our_asks = [same[ask.vehicle_id] for ask in asks if ask.vehicle_id in same]
+            for bid, ask, wh in agreeing(our_bids, our_asks, fee):
+                price = min(max(paid, ask.limit + fee), bid.limit)
+                trades.append(Priced(bid.vehicle_id, ask.vehicle_id, wh, price, price - fee))
+                left[bid.vehicle_id] -= wh
+                left[ask.vehicle_id] -= wh
+    return trades
+
+
 def best_welfare(bids: list[Order], asks: list[Order], fee: int) -> int:
     """The largest sum of (ceiling - floor - fee) * Wh, Wh by Wh over runs without a mark."""
     marks = {0}
@@ -201,4 +220,5 @@ MECHANISMS: dict[str, Reference] = {
     "pay-as-bid": pay_as_bid,
     "mcafee": mcafee,
     "muda": muda,
+    "bilateral": bilateral,
 }

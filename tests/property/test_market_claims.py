@@ -120,6 +120,9 @@ LIES = {
         "uniform-price", [(5, 40), (5, 30)], [(10, 10)], liar=2, energy_wh=9, gain=80
     ),
     "saying less costs less": Lie("pay-as-bid", [(5, 40)], [(5, 10)], liar=0, limit=12, gain=70),
+    "a lower ceiling than the posted price is met": Lie(
+        "bilateral", [(5, 40)], [(5, 1)], liar=0, limit=2, gain=5
+    ),
     "a place in the queue is worth having when sizes differ": Lie(
         "mcafee",
         [(5, 40), (5, 39), (1, 20)],
@@ -156,6 +159,14 @@ LOSSES: dict[str, tuple[list[Row], list[Row], int]] = {
     "mcafee": ([(5, 40), (5, 30)], [(5, 10), (5, 20)], 10 * 5),
     "muda": ([(5, 40)], [(5, 10)], 30 * 5),
 }
+
+
+def test_welfare_is_lost_when_partners_of_one_group_keep_two_others_apart() -> None:
+    # The buyer of group 0 prefers the dear seller of its group; the cheap one is left alone.
+    bids, asks = side([(5, 40)], 0, group=[0]), side([(5, 30), (5, 10)], 1, group=[0, 1])
+    book = OrderBook(buyers=bids, sellers=asks)
+    best = welfare(book, MECHANISMS["uniform-price"](book, FREE))
+    assert best - welfare(book, MECHANISMS["bilateral"](book, FREE)) == 20 * 5
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 import pandas as pd
 
 from trading.errors import OptionError
+from trading.market.bilateral import bilateral
 from trading.market.book import (
     Fills,
     Mechanism,
@@ -61,6 +62,7 @@ MECHANISMS: dict[str, Mechanism] = {
     "pay-as-bid": pay_as_bid,
     "mcafee": mcafee,
     "muda": muda,
+    "bilateral": bilateral,
 }
 """Every mechanism by the name that users type. A new one is a file and a line, here or above."""
 

@@ -127,8 +127,8 @@ def crossing(book: OrderBook, *, fee: int = 0) -> Crossing:
     (400, (200000, 200000))
     """
     ceilings, floors = book.ceilings(), book.floors()
-    buyers = _queue(MAX_U32 - ceilings, book.buyers)
-    sellers = _queue(floors, book.sellers)
+    buyers = queue_by_price(MAX_U32 - ceilings, book.buyers)
+    sellers = queue_by_price(floors, book.sellers)
     bids, asks = ceilings[buyers], floors[sellers] + fee
     demand_wh = np.cumsum(book.buyers.energy_wh[buyers])
     supply_wh = np.cumsum(book.sellers.energy_wh[sellers])
@@ -147,7 +147,7 @@ def crossing(book: OrderBook, *, fee: int = 0) -> Crossing:
     )
 
 
-def _queue(key: Int64Array, side: Orders) -> Int64Array:
+def queue_by_price(key: Int64Array, side: Orders) -> Int64Array:
     """Positions in ascending order of `key` (0 to 2**32 - 1), then arrival, then vehicle id."""
     n, arrival = len(side), side.arrival
     # Key and position in one integer make plain sorts of it stable; measured on 500k orders, 8 ms
