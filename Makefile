@@ -36,6 +36,19 @@ contracts: $(VENV)/.installed-dev node-packages
 gas: $(VENV)/.installed-dev node-packages
 	$(BIN)/python benchmarks/gas.py --opcodes
 
+# Change the contracts in one place at a time and see that a test fails; takes an hour or more.
+.PHONY: mutate
+mutate: $(VENV)/.installed-dev node-packages
+	$(BIN)/python contracts/tools/mutate.py
+
+# halmos and slither, in an environment of their own. Without it `make test-full` skips the proofs.
+.PHONY: proof-tools
+proof-tools: contracts/tools/.venv/.installed
+contracts/tools/.venv/.installed: contracts/tools/requirements-proofs.txt
+	$(PYTHON) -m venv contracts/tools/.venv
+	contracts/tools/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 # Contract tests need Node.js; without it they are skipped, each with one line.
 .PHONY: node-packages
 ifdef NPM

@@ -976,7 +976,7 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard, EIP712 {
     function _lockCosts(Trade[] calldata trades) private returns (uint256 total) {
         Rules memory rules = _rules();
         uint256 buyer = NO_ACCOUNT;
-        AccountWord word;
+        AccountWord word = AccountWord.wrap(0);
         for (uint256 i = 0; i < trades.length; ++i) {
             Trade trade = trades[i];
             if (trade.spare() != 0) revert TradeSpareNotZero(i, trade.spare());
@@ -1099,12 +1099,11 @@ contract EnergyConsortium is IEnergyConsortium, ReentrancyGuard, EIP712 {
     /// since the hash proved these to be the trades that were submitted, and no sum of balances
     /// grows.
     function _pay(Trade[] calldata trades) private returns (uint256 paid, uint256 spread) {
-        Spread memory run;
+        Spread memory run = Spread({lot: trades[0].lot(), open: 0, total: 0});
         uint256 buyer = trades[0].buyer();
         uint256 seller = trades[0].seller();
         uint256 owed = 0;
         uint256 earned = 0;
-        run.lot = trades[0].lot();
         for (uint256 i = 0; i < trades.length; ++i) {
             Trade trade = trades[i];
             uint256 cost = trade.buyerCost();

@@ -338,7 +338,9 @@ contract HostileTokenTest is Setup {
     }
 
     function test_threat_a_token_that_takes_a_fee_is_refused() external {
-        _on(new FeeToken());
+        OpenToken token = new FeeToken();
+        _on(token);
+        token.mint(address(_other), 7);
         vm.expectRevert(
             abi.encodeWithSelector(IEnergyConsortium.DepositMismatch.selector, 990, 1000)
         );

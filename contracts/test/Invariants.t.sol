@@ -19,7 +19,7 @@ contract InvariantsTest is Test {
         address authority = makeAddr("authority");
         address[] memory operators = new address[](4);
         for (uint256 i = 0; i < 4; ++i) {
-            operators[i] = makeAddr(string.concat("operator ", vm.toString(i)));
+            operators[i] = vm.addr(0x6000 + i);
         }
         _token = new OpenToken();
         _consortium = IEnergyConsortium(

@@ -84,3 +84,13 @@ def test_forge_tests_pass_with_many_runs():
     need_tool("node")
     done = run(str(need_tool("forge")), "test", profile="full")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+
+
+@pytest.mark.full
+def test_symbolic_proofs_hold():
+    need_tool("node")
+    need_tool("forge")
+    done = run(sys.executable, "tools/prove.py")
+    if done.returncode == 3:
+        pytest.skip("halmos is missing: run `make proof-tools`")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -44,6 +44,31 @@ contract Handler is CommonBase, StdUtils {
     mapping(bytes32 id => mapping(address key => uint256 stay)) private _confirmedIn;
     mapping(bytes32 id => mapping(address key => uint256 stay)) private _rejectedIn;
 
+    /// @dev Confirmations signed off chain, kept for ever and sent whenever the fuzzer likes: in
+    /// time, late, again, and after their keys have left.
+    struct Signed {
+        bytes32 id;
+        address signer;
+        uint256 stay;
+        IEnergyConsortium.SeatSignature signature;
+    }
+
+    /// @dev What an owner signed, likewise kept.
+    struct Order {
+        uint256 kind;
+        uint32 account;
+        uint64 amount;
+        uint256 nonce;
+        uint40 deadline;
+        IEnergyConsortium.Mandate limits;
+        bytes signature;
+    }
+
+    Signed[] private _confirmations;
+    Order[] private _orders;
+    mapping(address signer => uint256 key) private _secrets;
+    mapping(address owner => uint256) private _nonces;
+
     Submission[] private _submissions;
     mapping(uint32 account => Balance) private _balances;
     mapping(uint256 word => bool) private _charged;
@@ -65,7 +90,9 @@ contract Handler is CommonBase, StdUtils {
         _token = token_;
         _authority = authority_;
         for (uint256 i = 0; i < KEYS; ++i) {
-            _keys.push(i < operators.length ? operators[i] : address(uint160(0x6000 + i)));
+            _keys.push(i < operators.length ? operators[i] : vm.addr(0x6000 + i));
+            // The invariant test made the first operators' keys of the same numbers.
+            _secrets[_keys[i]] = 0x6000 + i;
             _stay[_keys[i]] = 1;
         }
         for (uint256 i = 0; i < 2; ++i) {
@@ -74,11 +101,13 @@ contract Handler is CommonBase, StdUtils {
             _consortium.setAggregator(_aggregators[i], true);
         }
         for (uint256 i = 0; i < ACCOUNTS; ++i) {
-            address owner = address(uint160(0x8000 + i));
+            address owner = vm.addr(0x8000 + i);
+            _secrets[owner] = 0x8000 + i;
             _owners.push(owner);
             vm.startPrank(owner);
             uint32 account = _consortium.register(bytes32(i));
             _consortium.setMandate(account, _generousMandate());
+            ++_nonces[owner];
             vm.stopPrank();
             _deposit(account, 100_000_000);
         }
@@ -148,6 +177,85 @@ contract Handler is CommonBase, StdUtils {
         }
     }
 
+    /// @dev An operator, or one that was or will be, signs; mostly for the seat that it holds.
+    function sign(uint256 which, uint256 who, uint8 seat) external {
+        if (_submissions.length == 0) return;
+        address signer = _keys[who % KEYS];
+        if (which % 8 != 0 && _consortium.isOperator(signer)) seat = _consortium.seatOf(signer);
+        _sign(_pick(which).id, signer, seat);
+    }
+
+    /// @dev Any signatures there are, mostly those on one batch and sorted, for any batch.
+    function confirmWithSignatures(uint256 which, uint256 seed) external {
+        if (_submissions.length == 0 || _confirmations.length == 0) return;
+        bytes32 id = _pick(which).id;
+        Signed[] memory chosen = new Signed[](1 + seed % 5);
+        for (uint256 i = 0; i < chosen.length; ++i) {
+            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            chosen[i] = _confirmations[dice % _confirmations.length];
+        }
+        _confirmBy(id, chosen, seed % 8 != 0);
+    }
+
+    /// @dev All operators but the absent sign and one transaction brings it, as on a good day.
+    function confirmByBundle(uint256 which, uint256 absent) external {
+        if (_submissions.length == 0) return;
+        bytes32 id = _pick(which).id;
+        Signed[] memory chosen = new Signed[](KEYS);
+        uint256 count = 0;
+        for (uint256 i = 0; i < KEYS; ++i) {
+            if ((absent >> (2 * i)) % 4 == 0 || !_consortium.isOperator(_keys[i])) continue;
+            chosen[count++] = _sign(id, _keys[i], _consortium.seatOf(_keys[i]));
+        }
+        if (count == 0) return;
+        assembly ("memory-safe") {
+            mstore(chosen, count)
+        }
+        _confirmBy(id, chosen, true);
+    }
+
+    /// @dev An owner signs a mandate, a revocation or a withdrawal, at times ahead of its nonce.
+    function order(uint256 who, uint256 kind, uint64 amount, uint256 seed) external {
+        address owner = _owners[who % ACCOUNTS];
+        Order storage made = _orders.push();
+        made.kind = kind % 3;
+        made.account = uint32(1 + who % ACCOUNTS);
+        made.amount = uint64(bound(amount, 1, 200_000_000));
+        made.nonce = _nonces[owner] + (seed % 4 == 0 ? seed % 3 : 0);
+        made.deadline = uint40(block.timestamp + seed % 6 hours);
+        made.limits = _generousMandate();
+        made.limits.minSellPrice = uint32(seed % 200_000);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_secrets[owner], _typed(_contentOf(made, owner)));
+        made.signature = abi.encodePacked(r, s, v);
+    }
+
+    /// @dev Anyone sends any order, for the first or another time, now and then changed.
+    function carryOut(uint256 which, bool changed) external {
+        if (_orders.length == 0) return;
+        Order memory sent = _orders[which % _orders.length];
+        address owner = _consortium.account(sent.account).owner;
+        bool valid = !changed && sent.nonce == _nonces[owner] && block.timestamp <= sent.deadline;
+        if (changed) {
+            ++sent.amount;
+            ++sent.limits.maxBuyPrice;
+            ++sent.deadline;
+        }
+        bool done = _send(sent, owner);
+        if (done && !valid) violation = "an order was carried out that was not signed so";
+        if (done) ++_nonces[owner];
+        if (done && sent.kind == 2) {
+            if (sent.amount > _balances[sent.account].free) {
+                violation = "more was withdrawn than was free";
+            }
+            withdrawn += sent.amount;
+            _balances[sent.account].free -= sent.amount;
+        }
+        bool mustWork = valid
+            && (sent.kind == 1 || (sent.kind == 2 && sent.amount <= _balances[sent.account].free));
+        if (!done && mustWork) violation = "a signed revocation or withdrawal failed";
+        if (_consortium.nonces(owner) != _nonces[owner]) violation = "a nonce is not as counted";
+    }
+
     function reject(uint256 which, uint256 who) external {
         _vote(which, who, false);
     }
@@ -201,8 +309,11 @@ contract Handler is CommonBase, StdUtils {
         vm.prank(_owners[index]);
         if (revoke && limits % 2 == 0) {
             _consortium.revokeMandate(account);
+            ++_nonces[_owners[index]];
         } else {
-            try _consortium.setMandate(account, chosen) {} catch {}
+            try _consortium.setMandate(account, chosen) {
+                ++_nonces[_owners[index]];
+            } catch {}
         }
     }
 
@@ -257,6 +368,7 @@ contract Handler is CommonBase, StdUtils {
         for (uint256 i = 0; i < ACCOUNTS; ++i) {
             vm.prank(_owners[i]);
             _consortium.setMandate(uint32(1 + i), _generousMandate());
+            ++_nonces[_owners[i]];
         }
     }
 
@@ -357,6 +469,121 @@ contract Handler is CommonBase, StdUtils {
             } catch {}
         }
         _observe();
+    }
+
+    function _sign(bytes32 id, address signer, uint8 seat) private returns (Signed memory made) {
+        bytes32 content =
+            keccak256(abi.encode(keccak256("Confirmation(bytes32 batchId,uint8 seat)"), id, seat));
+        (bytes32 r, bytes32 vs) = vm.signCompact(_secrets[signer], _typed(content));
+        made.id = id;
+        made.signer = signer;
+        made.signature = IEnergyConsortium.SeatSignature({seat: seat, r: r, vs: vs});
+        // A signature counts in the stay in which it was given and for the seat of that stay only.
+        if (_consortium.isOperator(signer) && _consortium.seatOf(signer) == seat) {
+            made.stay = _stay[signer];
+        }
+        _confirmations.push(made);
+    }
+
+    function _confirmBy(bytes32 id, Signed[] memory chosen, bool sorted) private {
+        for (uint256 i = 1; sorted && i < chosen.length; ++i) {
+            for (uint256 j = i; j > 0 && chosen[j].signer < chosen[j - 1].signer; --j) {
+                (chosen[j], chosen[j - 1]) = (chosen[j - 1], chosen[j]);
+            }
+        }
+        bool valid = _consortium.stateOf(id) == IEnergyConsortium.BatchState.Pending;
+        IEnergyConsortium.SeatSignature[] memory bundle =
+            new IEnergyConsortium.SeatSignature[](chosen.length);
+        for (uint256 i = 0; i < chosen.length; ++i) {
+            bundle[i] = chosen[i].signature;
+            address signer = chosen[i].signer;
+            valid = valid && chosen[i].id == id && (i == 0 || signer > chosen[i - 1].signer)
+                && _consortium.isOperator(signer) && chosen[i].stay == _stay[signer];
+        }
+        try _consortium.confirmWithSignatures(id, bundle) {
+            if (!valid) violation = "a bundle counted that should not";
+            for (uint256 i = 0; i < chosen.length; ++i) {
+                address signer = chosen[i].signer;
+                if (_rejectedIn[id][signer] == _stay[signer]) continue;
+                _confirmedIn[id][signer] = _stay[signer];
+            }
+        } catch {
+            if (valid) violation = "a valid bundle failed";
+        }
+        _observe();
+    }
+
+    function _send(Order memory sent, address owner) private returns (bool done) {
+        bytes memory call_;
+        if (sent.kind == 0) {
+            call_ = abi.encodeCall(
+                IEnergyConsortium.setMandateBySignature,
+                (sent.account, sent.limits, sent.deadline, sent.signature)
+            );
+        } else if (sent.kind == 1) {
+            call_ = abi.encodeCall(
+                IEnergyConsortium.revokeMandateBySignature,
+                (sent.account, sent.deadline, sent.signature)
+            );
+        } else {
+            call_ = abi.encodeCall(
+                IEnergyConsortium.withdrawBySignature,
+                (sent.account, sent.amount, owner, sent.deadline, sent.signature)
+            );
+        }
+        (done,) = address(_consortium).call(call_);
+    }
+
+    function _contentOf(Order memory made, address owner) private pure returns (bytes32) {
+        if (made.kind == 0) {
+            bytes memory mandate_ =
+                "Mandate(uint32 maxBuyPrice,uint32 minSellPrice,uint32 validUntil,address aggregator,bool openToBuyers)";
+            bytes32 limits = keccak256(abi.encode(keccak256(mandate_), made.limits));
+            bytes32 kind = keccak256(
+                bytes.concat(
+                    "MandateChange(uint32 account,Mandate mandate,uint256 nonce,uint40 deadline)",
+                    mandate_
+                )
+            );
+            return keccak256(abi.encode(kind, made.account, limits, made.nonce, made.deadline));
+        }
+        if (made.kind == 1) {
+            return keccak256(
+                abi.encode(
+                    keccak256("MandateRevocation(uint32 account,uint256 nonce,uint40 deadline)"),
+                    made.account,
+                    made.nonce,
+                    made.deadline
+                )
+            );
+        }
+        return keccak256(
+            abi.encode(
+                keccak256(
+                    "Withdrawal(uint32 account,uint64 amount,address to,uint256 nonce,uint40 deadline)"
+                ),
+                made.account,
+                made.amount,
+                owner,
+                made.nonce,
+                made.deadline
+            )
+        );
+    }
+
+    function _typed(bytes32 content) private view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("peercharge EnergyConsortium"),
+                keccak256("1"),
+                block.chainid,
+                address(_consortium)
+            )
+        );
+        return keccak256(abi.encodePacked("\x19\x01", domain, content));
     }
 
     function _close(Submission storage chosen, bool wrong) private {
