@@ -35,7 +35,16 @@ contract InvariantsTest is Test {
         excludeSelector(FuzzSelector(address(_handler), excluded));
     }
 
-    function invariant_INV1_balances_are_deposits_minus_withdrawals_and_covered() external view {
+    /// @dev All in one, so that one campaign serves them all.
+    function invariant_INV1_to_INV7_and_INV9_hold() external view {
+        _INV1_balances_are_deposits_minus_withdrawals_and_covered();
+        _INV2_locked_is_what_open_batches_locked();
+        _INV3_INV4_INV5_INV6_nothing_forbidden_happened();
+        _INV7_the_quorum_can_be_reached();
+        _INV9_every_balance_is_what_the_formulas_say();
+    }
+
+    function _INV1_balances_are_deposits_minus_withdrawals_and_covered() private view {
         uint256 sum = 0;
         for (uint32 account = 1; account <= _consortium.accountCount(); ++account) {
             IEnergyConsortium.Account memory found = _consortium.account(account);
@@ -47,7 +56,7 @@ contract InvariantsTest is Test {
         assertLe(sum, _consortium.MAX_DEPOSITS());
     }
 
-    function invariant_INV2_locked_is_what_open_batches_locked() external view {
+    function _INV2_locked_is_what_open_batches_locked() private view {
         uint256 sum = 0;
         for (uint32 account = 1; account <= _consortium.accountCount(); ++account) {
             sum += _consortium.account(account).locked;
@@ -55,17 +64,17 @@ contract InvariantsTest is Test {
         assertEq(sum, _handler.openLocks());
     }
 
-    function invariant_INV3_INV4_INV5_INV6_nothing_forbidden_happened() external view {
+    function _INV3_INV4_INV5_INV6_nothing_forbidden_happened() private view {
         assertEq(_handler.violation(), "");
     }
 
-    function invariant_INV7_the_quorum_can_be_reached() external view {
+    function _INV7_the_quorum_can_be_reached() private view {
         assertGt(_consortium.quorum(), 0);
         assertLe(_consortium.quorum(), _consortium.operatorCount());
         assertEq(_consortium.operators().length, _consortium.operatorCount());
     }
 
-    function invariant_INV9_every_balance_is_what_the_formulas_say() external view {
+    function _INV9_every_balance_is_what_the_formulas_say() private view {
         for (uint32 account = 1; account <= _consortium.accountCount(); ++account) {
             IEnergyConsortium.Account memory found = _consortium.account(account);
             (uint256 free, uint256 locked) = _handler.balance(account);

@@ -70,6 +70,9 @@ contract Handler is CommonBase, StdUtils {
     mapping(address owner => uint256) private _nonces;
 
     Submission[] private _submissions;
+
+    /// @dev Positions of those that are neither settled nor refunded.
+    uint256[] private _open;
     mapping(uint32 account => Balance) private _balances;
     mapping(uint256 word => bool) private _charged;
 
@@ -393,10 +396,10 @@ contract Handler is CommonBase, StdUtils {
     // ----------------------------------------------------------------------------------- model
 
     function openLocks() external view returns (uint256 total) {
-        for (uint256 i = 0; i < _submissions.length; ++i) {
-            if (_isClosed(_submissions[i].state)) continue;
-            for (uint256 j = 0; j < _submissions[i].trades.length; ++j) {
-                (uint256 cost,) = _amounts(_submissions[i].trades[j]);
+        for (uint256 i = 0; i < _open.length; ++i) {
+            Submission storage locking = _submissions[_open[i]];
+            for (uint256 j = 0; j < locking.trades.length; ++j) {
+                (uint256 cost,) = _amounts(locking.trades[j]);
                 total += cost;
             }
         }
@@ -415,6 +418,7 @@ contract Handler is CommonBase, StdUtils {
         vm.prank(caller);
         try _consortium.submit(trades, deadline) returns (bytes32 id) {
             if (!allowed) violation = "a trade outside the band or a mandate was accepted";
+            _open.push(_submissions.length);
             Submission storage made = _submissions.push();
             made.id = id;
             made.submitter = caller;
@@ -654,8 +658,9 @@ contract Handler is CommonBase, StdUtils {
     /// @dev Follows every batch one step and checks that the step is an arrow, and that a
     /// confirmation has its votes.
     function _observe() private {
-        for (uint256 i = 0; i < _submissions.length; ++i) {
-            Submission storage seen = _submissions[i];
+        // From the end, so that taking one out moves one that has been seen.
+        for (uint256 i = _open.length; i > 0; --i) {
+            Submission storage seen = _submissions[_open[i - 1]];
             IEnergyConsortium.BatchState now_ = _consortium.stateOf(seen.id);
             if (now_ == seen.state) continue;
             if (!_isArrow(seen.state, now_)) violation = "a state moved along no arrow";
@@ -669,6 +674,10 @@ contract Handler is CommonBase, StdUtils {
             }
             seen.state = now_;
             ++reached[now_];
+            if (_isClosed(now_)) {
+                _open[i - 1] = _open[_open.length - 1];
+                _open.pop();
+            }
         }
     }
 
