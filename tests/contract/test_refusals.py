@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.world import BAND, DAY_S, DEPOSIT_UEUR, LOT, World, key
 from trading import errors
-from trading.chain import PriceBand
+from trading.chain import PriceBand, SeatSignature, sign_revocation
 from trading.chain.contract import NOBODY
 from trading.chain.sender import transact
 from trading.chain.sentences import SENTENCES
@@ -28,10 +28,32 @@ NOT_FROM_PYTHON = {
     "ReentrancyGuardReentrantCall": "needs a token that calls back; tested in Solidity",
     "ERC20InvalidApprover": "needs the zero address as caller",
     "ERC20InvalidSender": "needs the zero address as caller",
+    "StringTooLong": "the name that is signed under is a constant of 31 bytes at most",
+    "InvalidShortString": "the name that is signed under is a constant of 31 bytes at most",
+    "SafeCastOverflowedUintDowncast": "every cast is of a value that was bounded before",
     "Error": "no contract of ours reverts with a text; see tests/unit/chain/test_reverts.py",
     "Panic": "a fault of the contract; see tests/unit/chain/test_reverts.py",
     "Unknown": "another contract's error; see tests/unit/chain/test_reverts.py",
 }
+
+
+def _bundle(w: World, *, seat: int | None = None, by: int = 0, again: bool = False) -> None:
+    batch = w.pending()
+    operator = w.operators[by]
+    voted = w.consortium.seat_of(operator.address) if seat is None else seat
+    signed = SeatSignature.by(operator, w.consortium.domain, batch_id=batch.batch_id, seat=voted)
+    bundle = [signed, signed] if again else [signed]
+    w.consortium.confirm_with_signatures(batch.batch_id, bundle, by=w.engine)
+
+
+def _revoke_signed(w: World, *, deadline: int, nonce: int) -> None:
+    account = w.account(w.buyer)
+    signature = sign_revocation(
+        w.buyer, w.consortium.domain, account=account, nonce=nonce, deadline=deadline
+    )
+    w.consortium.revoke_mandate_by_signature(
+        account, deadline=deadline, signature=signature, by=w.engine
+    )
 
 
 def _seats_exhausted(w: World) -> None:
@@ -205,6 +227,20 @@ REFUSALS: dict[str, tuple[Callable[[World], object], dict[str, Any]]] = {
     "TradeBuyerBalanceTooLow": (
         _trade(energy_wh=2_000_000_000),
         {"index": 1, "buyer": 1, "needed": 800_000_000_000},
+    ),
+    "ConfirmationsMissing": (
+        lambda w: w.consortium.confirm_with_signatures(w.pending().batch_id, [], by=w.engine),
+        {},
+    ),
+    "ConfirmationsUnsorted": (lambda w: _bundle(w, again=True), {"position": 1, "seat": 0}),
+    "ConfirmationSignerInvalid": (lambda w: _bundle(w, seat=3), {"position": 0, "seat": 3}),
+    "SignatureExpired": (
+        lambda w: _revoke_signed(w, deadline=w.network.now() - 1, nonce=1),
+        {},
+    ),
+    "SignatureInvalid": (
+        lambda w: _revoke_signed(w, deadline=w.deadline(), nonce=77),
+        {},
     ),
     "MinterOnly": (lambda w: w.token.mint(w.stranger.address, 1, by=w.stranger), {}),
     "ERC20InsufficientAllowance": (
