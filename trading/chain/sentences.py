@@ -163,8 +163,8 @@ SENTENCES: dict[str, tuple[type[LedgerRevertedError], str]] = {
     "ConfirmationsUnsorted": (
         BadArgumentError,
         "signature {position}, for seat {seat}, is by {signer} and follows {previous}: signers "
-        "must ascend and none may come twice; sort them, and leave out one that no key can have made "
-        "(its signer is the zero address).",
+        "must ascend and none may come twice; sort them, and leave out one that no key can have "
+        "made (its signer is the zero address).",
     ),
     "ConfirmationSignerInvalid": (
         NotAllowedError,
