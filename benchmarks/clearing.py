@@ -3,6 +3,8 @@
     python benchmarks/clearing.py                    every auction, 1k to 1M orders
     python benchmarks/clearing.py --mechanism uniform-price --max-orders 100000
 
+and the optimum of one day: 55 chargers that are there all day, 96 intervals, 11 kW each.
+
 The book: half bids, half asks, sizes of 0.1 to 60 kWh and limit prices of 0.10 to 0.50 EUR/kWh,
 drawn evenly. Timed: from validated arrays with integer codes to fills; not timed: making the book,
 and turning fills into a table. Peak memory is what Python and numpy allocate during one clearing,
@@ -18,11 +20,12 @@ import platform
 import statistics
 import time
 import tracemalloc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trading.market import MECHANISMS, Mechanism, OrderBook, Orders, PeerPrice, order_side
+from trading.market.schedule import Horizon, best_day
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 PRICE = PeerPrice(buyer_ueur_per_kwh=300_000, seller_ueur_per_kwh=300_000)
@@ -31,8 +34,11 @@ SEED = 2019
 #: Milliseconds that issue 4 allows on two cores, by number of orders, for `uniform-price`.
 BARS_MS = {100_000: 25.0, 1_000_000: 400.0}
 
+#: Seconds that it allows for the optimum of a day.
+DAY_BAR_S = 1.0
+
 #: Mechanisms that promise the largest volume any one price allows.
-EXACT = ("uniform-price", "pay-as-bid")
+EXACT = ("uniform-price", "pay-as-bid", "optimum")
 
 
 class VolumeError(Exception):
@@ -113,6 +119,34 @@ def measure(name: str, mechanism: Mechanism, book: OrderBook, *, repeats: int) -
     )
 
 
+def day_book(n_chargers: int = 55, seed: int = SEED) -> OrderBook:
+    """A lot whose every vehicle could trade in every interval: the most variables it can have."""
+    book = random_book(n_chargers, seed)
+
+    def all_day(side: Orders) -> Orders:
+        n = len(side)
+        return replace(
+            side,
+            earliest_s=np.zeros(n, dtype=np.int64),
+            latest_s=np.full(n, 86_400),
+            power_limit_w=np.full(n, 11_000),
+        )
+
+    return OrderBook(buyers=all_day(book.buyers), sellers=all_day(book.sellers))
+
+
+def measure_day(*, repeats: int) -> float:
+    """Median seconds of the day's linear program; the first run imports the solver."""
+    book, times_s = day_book(), []
+    horizon = Horizon(start_s=0, interval_s=900, n_intervals=96)
+    best_day(book, PRICE, horizon=horizon)
+    for _ in range(repeats):
+        start = time.perf_counter()
+        best_day(book, PRICE, horizon=horizon)
+        times_s.append(time.perf_counter() - start)
+    return statistics.median(times_s)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mechanism", action="append", choices=MECHANISMS, metavar="NAME")
@@ -131,6 +165,9 @@ def main() -> None:
                 f"{name:<16}{row.orders:>10,}{row.median_ms:>9.2f} ms{row.spread_ms:>9.2f} ms"
                 f"{row.peak_mb:>7.1f} MB{row.volume_wh / row.optimum_wh:>13.4%} of best{verdict}"
             )
+    if options.mechanism is None:
+        day_s = measure_day(repeats=options.repeats)
+        print(f"optimum of a day, 55 chargers, 96 intervals: {day_s:.3f} s, bar {DAY_BAR_S:g} s")
 
 
 if __name__ == "__main__":

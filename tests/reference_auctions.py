@@ -191,6 +191,12 @@ def bilateral(bids: list[Order], asks: list[Order], paid: int, received: int) ->
     return trades
 
 
+def optimum(bids: list[Order], asks: list[Order], paid: int, received: int) -> list[Priced]:
+    """Without times in the book: the uniform price's trades, in order of id."""
+    trades = uniform_price(bids, asks, paid, received)
+    return sorted(trades, key=lambda trade: (trade.buyer_id, trade.seller_id))
+
+
 def best_welfare(bids: list[Order], asks: list[Order], fee: int) -> int:
     """The largest sum of (ceiling - floor - fee) * Wh, Wh by Wh over runs without a mark."""
     marks = {0}
@@ -221,4 +227,5 @@ MECHANISMS: dict[str, Reference] = {
     "mcafee": mcafee,
     "muda": muda,
     "bilateral": bilateral,
+    "optimum": optimum,
 }

@@ -23,7 +23,7 @@ from trading.market import MECHANISMS, PRIORITIES, OrderBook, PeerPrice
 TRUTHFUL = {**dict.fromkeys(PRIORITIES, "price"), "muda": "price and energy"}
 """Nobody gains by another limit price, or by another energy either."""
 
-EFFICIENT = ("uniform-price", "pay-as-bid")
+EFFICIENT = ("uniform-price", "pay-as-bid", "optimum")
 
 FREE = PeerPrice.same(3)
 fees = st.integers(0, 2).map(
@@ -118,6 +118,9 @@ LIES = {
     ),
     "a seller keeps back a part": Lie(
         "uniform-price", [(5, 40), (5, 30)], [(10, 10)], liar=2, energy_wh=9, gain=80
+    ),
+    "what the optimum knows it was told": Lie(
+        "optimum", [(5, 40), (5, 10)], [(5, 20)], liar=0, limit=22, gain=45
     ),
     "saying less costs less": Lie("pay-as-bid", [(5, 40)], [(5, 10)], liar=0, limit=12, gain=70),
     "a lower ceiling than the posted price is met": Lie(

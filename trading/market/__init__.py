@@ -25,10 +25,12 @@ from trading.market.book import (
 )
 from trading.market.mcafee import mcafee
 from trading.market.muda import muda
+from trading.market.optimum import optimum
 from trading.market.orders import checked_orders, coded_book, orders_of, trade_table
 from trading.market.pay_as_bid import pay_as_bid
 from trading.market.priority import arrival, largest, neediest
 from trading.market.pro_rata import proportional
+from trading.market.small import WithoutSmall, leave_small, merge_small
 from trading.market.uniform_price import uniform_price
 
 __all__ = [
@@ -40,8 +42,11 @@ __all__ = [
     "OrderBook",
     "Orders",
     "PeerPrice",
+    "WithoutSmall",
     "clear",
+    "leave_small",
     "mechanism_named",
+    "merge_small",
     "order_book",
     "order_side",
     "orders_of",
@@ -63,6 +68,7 @@ MECHANISMS: dict[str, Mechanism] = {
     "mcafee": mcafee,
     "muda": muda,
     "bilateral": bilateral,
+    "optimum": optimum,
 }
 """Every mechanism by the name that users type. A new one is a file and a line, here or above."""
 
