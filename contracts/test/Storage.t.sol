@@ -56,6 +56,9 @@ contract StorageTest is Setup {
         bytes32 batchId = _submit(trades);
         vm.warp(uint256(deadline) + 1);
         _assertState(batchId, IEnergyConsortium.BatchState.Expired);
+        assertEq(
+            uint8(consortium.batch(batchId).state), uint8(IEnergyConsortium.BatchState.Expired)
+        );
         uint256 slot = _load(uint256(keccak256(abi.encode(batchId, BATCHES_SLOT))));
         assertEq(slot % 256, uint256(IEnergyConsortium.BatchState.Pending));
     }
