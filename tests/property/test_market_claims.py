@@ -17,6 +17,7 @@ from tests import reference_auctions
 from tests.incentives import Trader, gain_of_saying, traders, welfare
 from tests.property.test_market import as_orders
 from tests.strategies import books
+from tests.tools import ROOT
 from tests.unit.market.books import Row, book_of, side
 from trading.market import MECHANISMS, PRIORITIES, OrderBook, PeerPrice
 
@@ -78,6 +79,14 @@ def test_welfare_is_the_largest_there_is(name: str, book: OrderBook, price: Peer
         as_orders(book.buyers, book.ceilings()), as_orders(book.sellers, book.floors()), fee
     )
     assert welfare(book, MECHANISMS[name](book, price), fee=fee) == best
+
+
+@pytest.mark.parametrize("name", [name for name in MECHANISMS if name != "mcafee"])
+@given(book=books(), price=fees)
+def test_the_spread_is_the_fee_alone(name: str, book: OrderBook, price: PeerPrice) -> None:
+    fills = MECHANISMS[name](book, price)
+    spread = fills.price_ueur_per_kwh - fills.seller_price_ueur_per_kwh
+    assert (spread == price.spread_ueur_per_kwh).all()
 
 
 @given(book=books(), price=fees)
@@ -179,3 +188,22 @@ def test_welfare_is_lost(name: str) -> None:
     best = welfare(book, MECHANISMS["uniform-price"](book, FREE))
     price = PeerPrice.same(20)
     assert best - welfare(book, MECHANISMS[name](book, price)) == lost
+
+
+def test_the_spread_of_mcafee_can_hold_a_surplus() -> None:
+    fills = MECHANISMS["mcafee"](book_of([(5, 40), (5, 30)], [(5, 10), (5, 20)]), FREE)
+    assert (fills.price_ueur_per_kwh - fills.seller_price_ueur_per_kwh).tolist() == [10]
+
+
+def test_the_page_claims_what_is_tried_here() -> None:
+    page = (ROOT / "docs" / "mechanisms.md").read_text(encoding="utf-8")
+    claims = page.split("## Claims")[1].split("## The auctions")[0]
+    rows = [line.strip("| ").split(" | ") for line in claims.splitlines() if line.startswith("| `")]
+    cells = {row[0].strip("`"): row[1:] for row in rows}
+    assert list(cells) == list(MECHANISMS)
+    for name, (price, energy, rational, budget, efficient) in cells.items():
+        assert price.startswith("yes") == (name in TRUTHFUL)
+        assert energy.startswith("yes") == (TRUTHFUL.get(name) == "price and energy")
+        assert rational == "yes"
+        assert budget.startswith("balanced") == (name != "mcafee")
+        assert efficient.startswith("yes") == (name in EFFICIENT)

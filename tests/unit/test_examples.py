@@ -1,4 +1,4 @@
-"""The examples in docstrings and in the page of equations do what they say."""
+"""The examples in docstrings, equations.md and mechanisms.md do what they say."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ MODULES = (
     "trading.fleet",
     "trading.market",
     "trading.market.book",
+    "trading.market.crossing",
+    "trading.market.pricing.fixed",
+    "trading.market.pricing.fraction",
+    "trading.market.pricing.mid_market",
+    "trading.market.pricing.supply_demand",
+    "trading.market.pricing.tariffs",
     "trading.market.pro_rata",
     "trading.units",
 )
-EQUATIONS = Path(__file__).parents[2] / "docs" / "equations.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -26,7 +32,8 @@ def test_examples_of_a_module_are_true(name: str) -> None:
     assert failed == 0
 
 
-def test_examples_of_the_equations_are_true() -> None:
-    failed, tried = doctest.testfile(str(EQUATIONS), module_relative=False)
+@pytest.mark.parametrize("page", ["equations.md", "mechanisms.md"])
+def test_examples_of_a_page_are_true(page: str) -> None:
+    failed, tried = doctest.testfile(str(DOCS / page), module_relative=False)
     assert tried > 0
     assert failed == 0
