@@ -2,6 +2,7 @@
 
     python contracts/tools/mutate.py                     all mutants, writes contracts/mutation.json
     python contracts/tools/mutate.py --only _confirmAll  those of functions whose name contains this
+    python contracts/tools/mutate.py --skip 200          go on after an interruption
     python contracts/tools/mutate.py --list              print them, run nothing
 
 A mutant removes a check (`if (...) revert`), forces another condition, flips one comparison, one
@@ -97,11 +98,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(description="Change the contracts and see that a test fails.")
     parser.add_argument("--only", default="", help="part of a function's name")
+    parser.add_argument("--skip", type=int, default=0, help="leave the first ones out")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--list", action="store_true", help="print the mutants, run nothing")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args(argv)
-    found = [one for one in mutants() if arguments.only in one.function]
+    found = [one for one in mutants() if arguments.only in one.function][arguments.skip :]
     if arguments.list:
         for one in found:
             print(describe(one))
@@ -113,7 +115,7 @@ def main(argv: list[str] | None = None) -> int:
     for one in survivors:
         print(f"survived: {describe(one)}")
     print(", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())))
-    if not arguments.only:
+    if not arguments.only and not arguments.skip:
         report = {
             "counts": dict(sorted(counts.items())),
             "survivors": [
