@@ -132,7 +132,7 @@ def by_bad_signature(twin: Twin, chance: Random) -> Act:
     domain = statement.domain
     match chance.randint(0, 6):
         case 0:
-            deadline = twin.network.now() + chance.choice((0, -60))
+            deadline = twin.network.now() - chance.choice((0, 0, 0, 60))
             at_deadline = (*statement.content[:-1], deadline)
             signature = replace(signature, statement=replace(statement, content=at_deadline))
         case 1:

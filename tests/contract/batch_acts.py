@@ -15,12 +15,14 @@ from tests.reference_records import Batch, State, trades_hash
 
 
 def _undecided(twin: Twin, chance: Random) -> tuple[str, Batch] | None:
-    """A pending batch, the newest ones more often."""
+    """A pending batch: more often a new one, and most often one with votes of seats since left."""
     pending = identities(twin, State.PENDING)
     if not pending:
         return None
-    identity = chance.choice([*pending, *pending[-2:], *pending[-1:]])
-    return identity, twin.model.batches[identity]
+    batches, seats = twin.model.batches, twin.model.seats.keys()
+    stale = [n for n in pending if (batches[n].confirmed_by | batches[n].rejected_by) - seats]
+    identity = chance.choice([*pending, *pending[-2:], *stale * 3])
+    return identity, batches[identity]
 
 
 def _open_seats(twin: Twin, batch: Batch) -> list[int]:
@@ -62,7 +64,7 @@ def good_rejection(twin: Twin, chance: Random) -> Act:
 
 
 def second_vote(twin: Twin, chance: Random) -> Act:
-    """A vote of an operator that has voted on the batch, the same way or the other."""
+    """A vote of an operator that has voted on the batch, directly or by signature."""
     model = twin.model
     voted = [
         (identity, holder)
@@ -74,9 +76,14 @@ def second_vote(twin: Twin, chance: Random) -> Act:
     if not voted:
         return good_vote(twin, chance)
     identity, holder = chance.choice(voted)
-    if chance.random() < 0.5:
-        return Act("confirm", twin.people[holder], (identity,))
-    return Act("reject", twin.people[holder], (identity, "changed its mind"))
+    by = twin.people[holder]
+    match chance.randint(0, 2):
+        case 0:
+            return Act("confirm", by, (identity,))
+        case 1:
+            return Act("reject", by, (identity, "changed its mind"))
+    signed = seat_signature_of(twin, by, identity, model.seat_of(holder))
+    return Act("confirm_with_signatures", anyone(twin, chance), (identity, (signed,)))
 
 
 def good_bundle(twin: Twin, chance: Random) -> Act:
@@ -85,7 +92,11 @@ def good_bundle(twin: Twin, chance: Random) -> Act:
     if found is None:
         return good_batch_with_signatures(twin, chance)
     identity, batch = found
-    return _hand_in(twin, chance, identity, _open_seats(twin, batch) or sorted(twin.model.seats))
+    seats = _open_seats(twin, batch)
+    if not seats or chance.random() < 0.4:
+        # Those who have voted too: they are to be passed over, whichever way they voted.
+        seats = sorted(twin.model.seats)
+    return _hand_in(twin, chance, identity, seats)
 
 
 def bad_vote(twin: Twin, chance: Random) -> Act:
@@ -187,7 +198,7 @@ def finalize(twin: Twin, chance: Random) -> Act:
     pending = identities(twin, State.PENDING)
     ready = [identity for identity in pending if _is_decided(twin, identity)]
     voted = [found for found in pending if _tally(twin, found) != (0, len(twin.model.seats))]
-    if not ready and voted and chance.random() < 0.8:
+    if not ready and voted:
         confirmed, possible = _tally(twin, chance.choice(voted))
         quorum = confirmed or min(possible + 1, len(twin.model.seats))
         return Act("set_quorum", twin.people[twin.model.authority], (quorum,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.contract.draws import anyone
+from tests.contract.draws import anyone, identities
 from tests.contract.founding import OPERATORS
 from tests.contract.twin import Act, Twin
 from tests.reference_governance import MAX_LIFETIME_S
@@ -19,6 +19,16 @@ def authority(twin: Twin) -> Key:
 def seat(twin: Twin, chance: Random) -> Act:
     """An operator joins, leaves or changes its key."""
     seated = [holder for holder in twin.model.seats.values() if holder in twin.people]
+    # Those who have voted on something pending first: what becomes of their votes is the question.
+    pending = identities(twin, State.PENDING)
+    voted = {
+        holder
+        for identity in pending
+        for seat, holder in twin.model.seats.items()
+        if seat
+        in twin.model.batches[identity].confirmed_by | twin.model.batches[identity].rejected_by
+    }
+    seated = [holder for holder in seated if holder in voted] or seated
     waiting = _waiting(twin) or [twin.people[seated[0]].address]
     arguments: dict[str, tuple[str, ...]] = {
         "add_operator": (chance.choice(waiting),),
@@ -60,8 +70,12 @@ def terms(twin: Twin, chance: Random) -> Act:
             ("set_largest_spread", (chance.choice((0, 1, 50_000, 2**32 - 1)),)),
             ("set_lot", (chance.choice((1, 2, 3)), chance.choice(accounts))),
             ("set_lot", (chance.choice((1, 2, 3)), chance.choice((0, len(accounts) + 1)))),
-            ("set_aggregator", (engine, chance.random() < 0.7)),
-            ("set_aggregator", (other_engine, chance.random() < 0.5)),
+            # Where trades still have their spread to pay.
+            ("set_lot", (chance.choice(_lots_in_use(twin) or [1]), 0)),
+            ("set_lot", (chance.choice(_lots_in_use(twin) or [1]), 0)),
+            # Back and forth, with the mandates that name them in place.
+            ("set_aggregator", (engine, not twin.model.is_aggregator(engine))),
+            ("set_aggregator", (other_engine, not twin.model.is_aggregator(other_engine))),
             ("set_aggregator", (chance.choice((NOBODY, *twin.people)), chance.random() < 0.5)),
         )
     )
@@ -113,9 +127,9 @@ def newcomer(twin: Twin, chance: Random) -> Act:
     return Act("add_operator", authority(twin), (chance.choice(fresh or waiting or [NOBODY]),))
 
 
-def has_pending(twin: Twin) -> bool:
-    now = twin.network.now() + 1
-    return any(batch.state(now) is State.PENDING for batch in twin.model.batches.values())
+def _lots_in_use(twin: Twin) -> list[int]:
+    open_batches = identities(twin, State.PENDING, State.CONFIRMED)
+    return sorted({t.lot for found in open_batches for t in twin.model.batches[found].trades})
 
 
 def _waiting(twin: Twin) -> list[str]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LOTS = (1, 2, 3)
 UNKNOWN_BATCH = "0x" + "77" * 32
 
+_AT_ONCE = 60
+"""Calls in one program; what it returns counts as code, of which 24,576 bytes are allowed."""
+
 _ANSWERS = 0x400
 """Memory before this holds the call at hand; answers follow it, each after its length."""
 
@@ -187,12 +190,15 @@ def _ask_all(twin: Twin, asked: list[tuple[Contract, str, tuple[Any, ...]]]) -> 
         (HexBytes(contract.address), contract.interface.encode_call(view, arguments))
         for contract, view, arguments in asked
     ]
-    answer = twin.network.call({"data": HexBytes(_program(calls))}, "latest")
-    parts, at = [], 0
-    for _ in calls:
-        size = int.from_bytes(answer[at : at + 32], "big")
-        parts.append(answer[at + 32 : at + 32 + size])
-        at += 32 + size
+    parts: list[bytes] = []
+    for start in range(0, len(calls), _AT_ONCE):
+        some = calls[start : start + _AT_ONCE]
+        answer = twin.network.call({"data": HexBytes(_program(some))}, "latest")
+        at = 0
+        for _ in some:
+            size = int.from_bytes(answer[at : at + 32], "big")
+            parts.append(answer[at + 32 : at + 32 + size])
+            at += 32 + size
     return parts
 
 

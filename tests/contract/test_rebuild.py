@@ -19,11 +19,10 @@ from tests.tools import ROOT
 from trading.chain import open_network
 from trading.chain.rebuild import EVENTS, Ledger, rebuild
 from trading.errors import LedgerError
-from trading.units import MAX_U32
 
-STEPS = 200
-SEED = 8
-MANY_STEPS = 3_000
+STEPS = 240
+SEED = 1
+MANY_STEPS = 1_500
 
 REACHED = {
     "settled",
@@ -148,7 +147,7 @@ def test_rebuild_refuses_an_event_it_does_not_know(lived: Lived) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [101, 102])
 def test_events_alone_rebuild_the_ledger_after_a_very_long_run(seed: int) -> None:
-    for lived in live(MAX_U32 + seed, MANY_STEPS):
+    for lived in live(seed, MANY_STEPS):
         assert_rebuilt(lived)

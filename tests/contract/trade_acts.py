@@ -58,6 +58,8 @@ def bad_batch(twin: Twin, chance: Random) -> Act:
     act = good_batch(twin, chance)
     if act.function != "submit":
         return act
+    if chance.random() < 0.3 and (wrong := _not_quite(twin, chance)):
+        return wrong
     trades, deadline = act.arguments
     now = twin.network.now() + 1
     match chance.randint(0, 9):
@@ -125,6 +127,32 @@ def _pairs(twin: Twin) -> dict[str, list[tuple[int, int]]]:
             if earning.mandate.open_to_buyers:
                 pairs.setdefault(paying.owner, []).append((buyer, seller))
     return pairs
+
+
+def _not_quite(twin: Twin, chance: Random) -> Act | None:
+    """Trades that only their submitter is wrong for: the engine the buyer named is dismissed, or
+    the seller named another, though it may be open to buyers.
+    """
+    now = twin.network.now() + 1
+    accounts = {
+        number: account
+        for number, account in twin.model.accounts.items()
+        if account.mandate and account.mandate.valid_until >= now
+    }
+    pairs: dict[str, list[tuple[int, int]]] = {}
+    for buyer, paying in accounts.items():
+        for seller, earning in accounts.items():
+            fits = buyer != seller and paying.free >= ENOUGH_UEUR
+            engine = paying.mandate.aggregator
+            if fits and engine in twin.people and _price_range(twin, paying, earning):
+                both = earning.mandate.aggregator == engine
+                if not both or not twin.model.is_aggregator(engine):
+                    pairs.setdefault(engine, []).append((buyer, seller))
+    if not pairs:
+        return None
+    by = chance.choice(sorted(pairs))
+    trades = _trades(twin, chance, pairs[by])
+    return Act("submit", twin.people[by], (trades, _deadline(twin, chance)))
 
 
 def _trades(twin: Twin, chance: Random, pairs: list[tuple[int, int]]) -> tuple[Trade, ...]:
