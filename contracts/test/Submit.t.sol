@@ -484,6 +484,13 @@ contract SubmitTest is Setup {
             )
         );
         _submit(_one(_trade(1, ENERGY, LOWEST, LOWEST - 1)));
+        // The buyer's price is at the end of the band, the seller's is the one that lies outside.
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IEnergyConsortium.TradePriceOutOfBand.selector, 0, LOWEST - 1, LOWEST, HIGHEST
+            )
+        );
+        _submit(_one(_trade(1, ENERGY, HIGHEST, LOWEST - 1)));
         _submit(_two(_trade(1, 100, HIGHEST, HIGHEST), _trade(2, 100, LOWEST, LOWEST)));
     }
 
@@ -522,6 +529,14 @@ contract SubmitTest is Setup {
             _submit(_one(_trade(next)));
             assertEq(consortium.account(buyer).sequence, next);
         }
+    }
+
+    function test_INV6_the_longest_step_is_allowed_and_no_longer_one() external {
+        _submit(_one(_trade(1)));
+        _expectSequence(0, 65_538, 2);
+        _submit(_one(_trade(65_538)));
+        _submit(_one(_trade(65_537)));
+        assertEq(consortium.account(buyer).sequence, 65_537);
     }
 
     function test_INV6_threat_a_trade_is_not_charged_twice() external {

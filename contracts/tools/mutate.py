@@ -144,11 +144,13 @@ def run(found: list[Mutant], *, jobs: int) -> dict[Mutant, str]:
     outcomes: dict[Mutant, str] = {}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         places: queue.Queue[Path] = queue.Queue()
-        for job in range(jobs):
-            place = _copy(Path(folder) / str(job))
-            if _forge(place, UNIT) != "passed":
-                raise SystemExit("the unchanged contracts fail their tests; nothing was tried")
-            places.put(place)
+        first = _copy(Path(folder) / "0")
+        if _forge(first, UNIT) != "passed":
+            raise SystemExit("the unchanged contracts fail their tests; nothing was tried")
+        places.put(first)
+        for job in range(1, jobs):
+            # What is compiled already comes along.
+            places.put(shutil.copytree(first, Path(folder) / str(job), symlinks=True))
 
         def attempt(one: Mutant) -> str:
             place = places.get()
