@@ -198,11 +198,12 @@ def finalize(twin: Twin, chance: Random) -> Act:
     pending = identities(twin, State.PENDING)
     ready = [identity for identity in pending if _is_decided(twin, identity)]
     voted = [found for found in pending if _tally(twin, found) != (0, len(twin.model.seats))]
-    if not ready and voted:
+    if not ready and voted and chance.random() < 0.6:
         confirmed, possible = _tally(twin, chance.choice(voted))
         quorum = confirmed or min(possible + 1, len(twin.model.seats))
         return Act("set_quorum", twin.people[twin.model.authority], (quorum,))
-    identity = chance.choice(ready or pending or [any_identity(twin, chance)])
+    found = _undecided(twin, chance)
+    identity = chance.choice(ready or [found[0] if found else any_identity(twin, chance)])
     return Act("finalize", anyone(twin, chance), (identity,))
 
 
