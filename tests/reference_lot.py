@@ -39,6 +39,32 @@ class Vehicle:
         until = max(min(end, self.departure) - self.arrival, since)
         return power_w * until // 3600 - power_w * since // 3600
 
+    def can_charge(self, start: int, end: int) -> int:
+        """Power and presence, and minute by minute what a battery near full still takes."""
+        since, until = max(start, self.arrival), min(end, self.departure)
+        content, moved, at = self.final_content() * 1000, 0, since
+        while at < until:
+            step = min(until, at // 60 * 60 + 60) - at
+            to_full = self.capacity - content // 1000
+            accepts = max(min(to_full * 5, self.capacity), self.capacity // 20)
+            power = min(self.charge_w, accepts * 1000 // 933)
+            charged = power * step * 1000 // 3600
+            gained = min(floor(charged * EFFICIENCY), self.capacity * 1000 - content)
+            content += gained
+            moved += min(charged, ceil(gained / EFFICIENCY))
+            at += step
+        return min(moved // 1000, self.can_move(self.charge_w, start, end))
+
+    def charges(self, wanted: int, start: int, end: int) -> int:
+        most = min(wanted, self.can_move(self.charge_w, start, end))
+        accepted = floor(self.charge_w * EFFICIENCY)
+        nears_full = self.capacity - ceil(Fraction(accepted, 5))
+        if accepted <= self.capacity // 20:
+            return most
+        if self.final_content() + floor(most * EFFICIENCY) <= nears_full:
+            return most
+        return min(most, self.can_charge(start, end))
+
     def target(self, guarantee: str) -> int:
         if guarantee == "consent" or self.sold == 0:
             return self.need
@@ -83,10 +109,10 @@ def _interval(vehicles, trades, start, end, guarantee) -> None:
     charging = {}
     for name, vehicle in vehicles.items():
         left = max(vehicle.target(guarantee) - vehicle.drawn, 0)
-        room = vehicle.can_move(vehicle.charge_w, start, end)
-        charging[name] = 0 if name in selling else min(left, room)
+        charging[name] = 0 if name in selling else vehicle.charges(left, start, end)
     can_take = dict(charging)
     can_give = {n: v.can_move(v.discharge_w, start, end) for n, v in vehicles.items()}
+    undelivered = []
     for trade in trades:
         buyer, seller = vehicles[trade.buyer_id], vehicles[trade.seller_id]
         flows = min(trade.energy_wh, can_take[trade.buyer_id], can_give[trade.seller_id])
@@ -94,12 +120,14 @@ def _interval(vehicles, trades, start, end, guarantee) -> None:
         can_give[trade.seller_id] -= flows
         buyer.from_peers += flows
         seller.sold += flows
-        replaced = min(trade.energy_wh - flows, can_take[trade.buyer_id])
-        can_take[trade.buyer_id] -= replaced
-        buyer.covered += replaced
-        seller.owed += replaced
+        undelivered.append((trade, trade.energy_wh - flows))
         buyer.paid_peers += trade.energy_wh * trade.price_ueur_per_kwh // 1000
         seller.earned += trade.energy_wh * trade.seller_price_ueur_per_kwh // 1000
+    for trade, missing in undelivered:
+        replaced = min(missing, can_take[trade.buyer_id])
+        can_take[trade.buyer_id] -= replaced
+        vehicles[trade.buyer_id].covered += replaced
+        vehicles[trade.seller_id].owed += replaced
     for name, vehicle in vehicles.items():
         vehicle.drawn += charging[name]
         assert 0 <= vehicle.final_content() <= vehicle.capacity

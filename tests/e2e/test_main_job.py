@@ -132,7 +132,7 @@ def test_uncontrolled_charging_delivers_exactly_what_the_record_says(honest):
     stays = honest.run.stays
     recorded = stays.table["need_wh"].to_numpy()
     assert abs(stays.need_wh - recorded).max() <= 1
-    assert (stays.grid_only_wh(stays.departure_s) == stays.need_wh).all()
+    assert (honest.run.alone_wh == stays.need_wh).all()
 
 
 @pytest.mark.parametrize("limits", [True, False])
@@ -141,11 +141,11 @@ def test_whole_leaves_no_session_with_less_than_the_grid_only_run(limits):
     run = simulate_lot(
         REAL_DAY.load(0).frame, rules=rules, terms=terms, mechanism=MECHANISMS["pro-rata"]
     )
-    stays, efficiency = run.stays, rules.efficiency
+    efficiency = rules.efficiency
     with_trades = efficiency.stored(run.from_grid_wh + run.from_peers_wh) - efficiency.drawn(
         run.to_peers_wh
     )
-    assert (with_trades >= efficiency.stored(stays.grid_only_wh(stays.departure_s))).all()
+    assert (with_trades >= efficiency.stored(run.alone_wh)).all()
     assert accounts_of(run).missing_wh == 0
     # Under a flat tariff what is sold is bought back at the price it competes with.
     assert run.trades.empty == limits

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.lot_sessions import sessions
 from trading.fleet import Thresholds
 from trading.lot import LotRules, LotRun, Terms, accounts_of, simulate_lot
-from trading.lot.guarantee import drawn_by
 from trading.market import PRIORITIES
+from trading.market.book import Fills
+from trading.operators.replica import Replica
 
 RULES = st.builds(
     LotRules,
@@ -37,7 +38,9 @@ def run_of(table: pd.DataFrame, rules: LotRules, terms: Terms) -> LotRun:
 def content_at_departure(run: LotRun) -> np.ndarray:
     efficiency = run.stays.rules.efficiency
     drawn = run.from_grid_wh + run.from_peers_wh
-    return run.stays.content_wh + efficiency.stored(drawn) - efficiency.drawn(run.to_peers_wh)
+    assert (run.gained_wh == efficiency.stored(drawn)).all()
+    assert (run.gave_wh == efficiency.drawn(run.to_peers_wh)).all()
+    return run.stays.content_wh + run.gained_wh - run.gave_wh
 
 
 @given(table=sessions(), rules=RULES, terms=TERMS)
@@ -66,7 +69,7 @@ def test_batteries_stay_within_their_capacity_and_nothing_is_negative(table, rul
 def test_only_sellers_leave_with_less_than_without_trading(table, rules, terms):
     run = run_of(table, rules, terms)
     stays = run.stays
-    alone = stays.grid_only_wh(stays.departure_s)
+    alone = run.alone_wh
     drawn = run.from_grid_wh + run.from_peers_wh
     others = ~stays.is_seller
     assert (drawn[others] == alone[others]).all()
@@ -90,7 +93,7 @@ def test_whole_leaves_nobody_with_less_when_departures_are_known(table, rules):
     known = LotRules(guarantee="whole", departures="actual", interval_s=rules.interval_s)
     run = run_of(table, known, Terms(limits=False))
     stays = run.stays
-    alone = stays.content_wh + known.efficiency.stored(stays.grid_only_wh(stays.departure_s))
+    alone = stays.content_wh + known.efficiency.stored(run.alone_wh)
     assert (content_at_departure(run) >= alone).all()
 
 
@@ -98,7 +101,7 @@ def test_whole_leaves_nobody_with_less_when_departures_are_known(table, rules):
 def test_trading_takes_no_charging_away_from_anyone_when_departures_are_known(table, rules):
     known = replace(rules, departures="actual")
     run = run_of(table, known, Terms(limits=False))
-    alone = run.stays.grid_only_wh(run.stays.departure_s)
+    alone = run.alone_wh
     assert (run.from_grid_wh + run.from_peers_wh >= alone).all()
 
 
@@ -106,15 +109,22 @@ def test_trading_takes_no_charging_away_from_anyone_when_departures_are_known(ta
 def test_operators_replay_what_every_meter_has_drawn(table, rules):
     known = replace(rules, departures="actual")
     run = run_of(table, known, Terms(limits=False))
-    sold_in = {}
-    for trade in run.trades.itertuples():
-        sold = sold_in.setdefault(
-            int(trade.interval_start.timestamp()), np.zeros(len(run.stays), int)
+    replica = Replica(run.stays, run.terms)
+    for start, trades in run.trades.groupby("interval_start"):
+        fills = Fills(
+            buyer=np.array([run.stays.code_of(name) for name in trades["buyer_id"]]),
+            seller=np.array([run.stays.code_of(name) for name in trades["seller_id"]]),
+            energy_wh=trades["energy_wh"].to_numpy(),
+            price_ueur_per_kwh=trades["price_ueur_per_kwh"].to_numpy(),
+            seller_price_ueur_per_kwh=trades["seller_price_ueur_per_kwh"].to_numpy(),
         )
-        sold[run.stays.code_of(trade.seller_id)] += trade.energy_wh
+        replica.add("batch", int(start.timestamp()), fills)
     end_s = int(run.start_s[-1]) + known.interval_s
-    replayed = drawn_by(run.stays, sold_in, end_s)
-    assert (replayed == run.from_grid_wh + run.from_peers_wh).all()
+    assert (replica.at(end_s).drawn_wh == run.from_grid_wh + run.from_peers_wh).all()
+    halfway = int(run.start_s[len(run.start_s) // 2])
+    earlier = replica.at(halfway).drawn_wh.copy()
+    assert (earlier <= replica.at(end_s).drawn_wh).all()
+    assert (replica.at(halfway).drawn_wh == earlier).all()
 
 
 @given(table=sessions(), rules=RULES, terms=TERMS)
@@ -150,9 +160,17 @@ def test_a_day_whose_trades_are_all_refused_is_the_grid_only_day(table, rules, t
 
 @given(table=sessions(), rules=RULES)
 def test_interval_length_does_not_change_uncontrolled_charging(table, rules):
+    flat = replace(rules, acceptance=None)
+    one = run_of(table, flat, Terms())
+    other = run_of(table, replace(flat, interval_s=60), Terms())
+    assert (one.alone_wh == other.alone_wh).all()
+
+
+@given(table=sessions(), rules=RULES)
+def test_interval_length_changes_a_tapering_charge_by_its_rounding_alone(table, rules):
     one = run_of(table, rules, Terms())
-    other = run_of(table, LotRules(interval_s=60, seed=rules.seed), Terms())
-    assert one.grid_only_wh.sum() == other.grid_only_wh.sum()
+    other = run_of(table, replace(rules, interval_s=60), Terms())
+    assert (np.abs(one.alone_wh - other.alone_wh) <= len(other.start_s)).all()
 
 
 @pytest.mark.parametrize("mechanism", PRIORITIES)

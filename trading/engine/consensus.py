@@ -17,6 +17,7 @@ from trading.engine.faults import ENGINE_FAULTS, EngineFault
 from trading.engine.result import FINAL_STATUSES, OPERATOR_COLUMNS
 from trading.errors import OptionError
 from trading.lot import LotRules, Terms
+from trading.market import DEFAULT_MECHANISM
 from trading.operators import CONDUCTS, MANNERS, Conduct, Manner, OperatorNode
 
 MAX_OPERATORS = 96
@@ -82,6 +83,7 @@ def operators_of(
     *,
     rules: LotRules,
     terms: Terms,
+    mechanism: str = DEFAULT_MECHANISM,
     manner: Manner | None = None,
 ) -> list[OperatorNode]:
     """The operators of a run, which share no table.
@@ -94,6 +96,7 @@ def operators_of(
             of charge turned around.
         rules: how the lot trades.
         terms: what things cost.
+        mechanism: name of the lot's market.
         manner: how they confirm, where `consensus` does not decide it.
     """
     nodes = []
@@ -110,6 +113,7 @@ def operators_of(
                 rules=rules,
                 terms=terms,
                 lot=LOT,
+                mechanism=mechanism,
                 conduct=conduct,
                 manner=manner or consensus.confirmations,
             )

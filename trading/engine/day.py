@@ -34,8 +34,15 @@ from trading.engine.scenarios import (
     guarantee_scenarios,
     sensitivity,
 )
+from trading.errors import OptionError
 from trading.lot import LotRules, LotRun, Stays, Terms, accounts_of, intervals_of, simulate_lot
-from trading.market import DEFAULT_MECHANISM, mechanism_named
+from trading.market import (
+    DEFAULT_MECHANISM,
+    MECHANISMS,
+    PRIORITIES,
+    Mechanism,
+    mechanism_named,
+)
 from trading.operators import OperatorNode
 
 Progress = Callable[[str, int, int], None]
@@ -111,7 +118,7 @@ def run_day(
     """
     options = options or DayOptions()
     tell = progress or silent
-    mechanism = mechanism_named(options.mechanism)
+    mechanism = market_of(options)
     seed = options.rules.seed
     sessions = source.load(seed)
     stays = Stays(sessions.frame, options.rules)
@@ -125,6 +132,7 @@ def run_day(
             stays=stays,
             terms=options.terms,
             price=price,
+            is_posted=options.mechanism in PRIORITIES,
             quorum=options.consensus.quorum,
             progress=partial(tell, "enrolling drivers"),
         )
@@ -135,6 +143,7 @@ def run_day(
             lambda: source.load(seed).frame,
             rules=options.rules,
             terms=options.terms,
+            mechanism=options.mechanism,
         )
         desk = SettlementDesk(
             consortium=enrolment.consortium,
@@ -185,6 +194,20 @@ def run_day(
         assumptions=assumptions(options, source.assignment if is_inferred else None),
         network_note=_network_note(options.consensus, desk.tampered, len(batches)),
     )
+
+
+def market_of(options: DayOptions) -> Mechanism:
+    """The mechanism of the options.
+
+    Raises:
+        OptionError: there is none of that name, or it is an auction and limits do not count.
+    """
+    mechanism = mechanism_named(options.mechanism, among=MECHANISMS)
+    if options.mechanism not in PRIORITIES and not options.terms.limits:
+        expected = "one that posts its price, " + ", ".join(PRIORITIES)
+        expected += ": an auction finds its price between floors and ceilings"
+        raise OptionError("mechanism", options.mechanism, expected)
+    return mechanism
 
 
 def _days(source: Source, sessions: Sessions) -> tuple[dt.date, dt.date]:
@@ -238,7 +261,7 @@ def _sensitivity(source: Source, options: DayOptions, is_inferred: bool) -> pd.D
         ASSIGNMENTS,
         rules=options.rules,
         terms=options.terms,
-        mechanism=mechanism_named(options.mechanism),
+        mechanism=market_of(options),
     )
 
 

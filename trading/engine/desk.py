@@ -163,7 +163,7 @@ class SettlementDesk:
             submission=receipt.batch,
             trades=wanted,
             interval_start=wanted["interval_start"].iloc[0],
-            settle_from_s=start_s + self._stays.rules.interval_s,
+            settle_from_s=self._stays.rules.settled_from_s(start_s),
             pending_at=_utc(receipt.time),
         )
         self._batches.append(batch)

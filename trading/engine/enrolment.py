@@ -112,24 +112,27 @@ def found(
     stays: Stays,
     terms: Terms,
     price: PeerPrice,
+    is_posted: bool = True,
     quorum: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> Enrolment:
     """Deploy and govern a consortium, admit the lot, and enrol its drivers.
 
     For every buyer twice what it could spend in its stay and 10 EUR more is deposited, so that its
-    balance is never what decides a trade; a mandate holds the driver's own limits.
+    balance is never what decides a trade; a mandate holds the driver's own limits. An auction's
+    surplus may be as large as any price, so the spread then is bounded by the band alone.
     """
     for key in cast.senders():
         network.fund(key.address)
-    highest = min(2 * max(terms.lot_tariff, price.buyer_ueur_per_kwh), MAX_U32)
+    highest = min(2 * max(terms.ceiling(), price.buyer_ueur_per_kwh), MAX_U32)
+    spread = min(terms.lot_fee + SPREAD_ROOM_UEUR, MAX_U32) if is_posted else highest
     consortium = deploy(
         network,
         authority=cast.authority,
         operators=[key.address for key in cast.operators],
         quorum=quorum,
         band=PriceBand(lowest_ueur_per_kwh=0, highest_ueur_per_kwh=highest),
-        largest_spread_ueur_per_kwh=min(terms.lot_fee + SPREAD_ROOM_UEUR, MAX_U32),
+        largest_spread_ueur_per_kwh=spread,
     )
     consortium.set_aggregator(cast.engine.address, True, by=cast.authority)
     lot_account = consortium.register(NO_TAG, by=cast.lot_operator).account
@@ -158,7 +161,7 @@ def _enrol(
     valid_until, deadline = _latest_s(consortium.network, stays), _deadline_s(consortium.network)
     wallets: dict[str, Wallet] = {}
     drivers = list(cast.drivers.items())
-    amounts = {session: _deposit_ueur(session, stays, price) for session in cast.drivers}
+    amounts = {session: _deposit_ueur(session, stays, terms, price) for session in cast.drivers}
     # The demonstration's bank: drivers pay it in euro, it deposits for them.
     consortium.token.mint(cast.engine.address, sum(amounts.values()), by=cast.authority)
     consortium.token.approve(consortium.address, sum(amounts.values()), by=cast.engine)
@@ -216,21 +219,31 @@ def _mandate(
 ) -> Mandate:
     """The driver's own limits: a buyer's ceiling or a seller's floor, for the lot's engine."""
     buys = bool(stays.is_buyer[stays.code_of(session)])
-    floor = terms.floor(stays.rules.guarantee, stays.rules.efficiency)
+    replacements = terms.replacements(stays.ids[[stays.code_of(session)]], stays.rules.seed)
+    rules = stays.rules
+    floor = int(terms.floors(replacements, rules.guarantee, rules.efficiency)[0])
     return Mandate(
         max_buy_ueur_per_kwh=max(terms.ceiling(), price.buyer_ueur_per_kwh) if buys else 0,
-        min_sell_ueur_per_kwh=MAX_U32 if buys else min(floor, price.seller_ueur_per_kwh),
+        min_sell_ueur_per_kwh=MAX_U32 if buys else _least(floor, terms, price),
         valid_until=valid_until,
         aggregator=engine.address,
     )
 
 
-def _deposit_ueur(session: str, stays: Stays, price: PeerPrice) -> int:
+def _least(floor: int, terms: Terms, price: PeerPrice) -> int:
+    """The least a driver takes: its floor, or where limits do not count whatever is posted."""
+    if terms.limits:
+        return min(floor, MAX_U32)
+    return 0 if terms.pricing or terms.tariff else min(floor, price.seller_ueur_per_kwh)
+
+
+def _deposit_ueur(session: str, stays: Stays, terms: Terms, price: PeerPrice) -> int:
     """What a buyer pays in; 0 for a seller."""
     most_wh = int(stays.bid_cap_wh[stays.code_of(session)])
     if not most_wh:
         return 0
-    return 2 * (most_wh * price.buyer_ueur_per_kwh // WH_PER_KWH) + 10 * UEUR_PER_EUR
+    highest = max(price.buyer_ueur_per_kwh, terms.ceiling() if terms.limits else 0)
+    return 2 * (most_wh * highest // WH_PER_KWH) + 10 * UEUR_PER_EUR
 
 
 def _deadline_s(network: Network) -> int:

@@ -1,26 +1,38 @@
 """A parking lot through time: stays, bids and asks, flows, and the books at the end of the day."""
 
 from trading.lot.accounts import Accounts, EnergyBalance, MoneyBalance, accounts_of
-from trading.lot.physics import Efficiency
-from trading.lot.simulation import Agree, Interval, LotRun, intervals_of, simulate_lot
+from trading.lot.lot import Flow, Interval, Lot, Offers
+from trading.lot.physics import Acceptance, Efficiency, PartLoad
+from trading.lot.profile import Profile
+from trading.lot.simulation import Agree, LotRun, intervals_of, simulate_lot, uncontested
+from trading.lot.site import Charger, Site
 from trading.lot.stays import Departures, LotRules, Stays
 from trading.lot.terms import GUARANTEES, Guarantee, Terms
 
 __all__ = [
     "GUARANTEES",
+    "Acceptance",
     "Accounts",
     "Agree",
+    "Charger",
     "Departures",
     "Efficiency",
     "EnergyBalance",
+    "Flow",
     "Guarantee",
     "Interval",
+    "Lot",
     "LotRules",
     "LotRun",
     "MoneyBalance",
+    "Offers",
+    "PartLoad",
+    "Profile",
+    "Site",
     "Stays",
     "Terms",
     "accounts_of",
     "intervals_of",
     "simulate_lot",
+    "uncontested",
 ]

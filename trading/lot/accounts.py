@@ -18,19 +18,23 @@ from trading.units import Int64Array, cost_ueur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyBalance:
-    """Whole Wh: grid + sellers' discharge = kept in batteries + losses + the cable's residual.
+    """Whole Wh: grid + roof + sellers' discharge = kept in batteries + losses.
 
     Attributes:
-        grid_wh: drawn from the grid at the chargers' meters.
+        grid_wh: drawn from the grid at the connection.
+        pv_wh: from the roof into the lot.
+        export_wh: from the roof into the grid; no part of the balance.
         sellers_wh: fed in by sellers at their meters.
         buyers_wh: taken by buyers at their meters.
-        cable_wh: sellers' less buyers' meters. Assumption: the lot's cables lose nothing, so 0.
+        cable_wh: lost in the lot's cables, borne by the lot's operator.
         kept_wh: change of all batteries' content from arrival to departure.
         charge_loss_wh: borne by whoever charges.
         discharge_loss_wh: borne by sellers.
     """
 
     grid_wh: int
+    pv_wh: int
+    export_wh: int
     sellers_wh: int
     buyers_wh: int
     cable_wh: int
@@ -41,7 +45,7 @@ class EnergyBalance:
     @property
     def residual_wh(self) -> int:
         """What the balance fails to explain; always 0."""
-        supplied = self.grid_wh + self.sellers_wh - self.cable_wh
+        supplied = self.grid_wh + self.pv_wh + self.sellers_wh - self.cable_wh
         batteries_gave = self.sellers_wh + self.discharge_loss_wh
         return supplied - (self.kept_wh + batteries_gave + self.charge_loss_wh)
 
@@ -52,8 +56,11 @@ class MoneyBalance:
 
     Attributes:
         drivers: all drivers together, replacement and wear included.
-        lot_energy: the lot's operator, for grid energy.
+        lot_energy: the lot's operator, for grid energy and the roof's, less what it pays the
+            network and for leavers.
         lot_fee: the lot's operator, the spread of the trades.
+        network: the network, for energy drawn at the connection; paid once, by the lot.
+        feed_in: whoever pays for the roof's energy fed in; negative, for it pays.
         replacement: suppliers at drivers' homes, for energy missing at departure.
         wear: value lost by sellers' batteries.
     """
@@ -61,6 +68,8 @@ class MoneyBalance:
     drivers: int
     lot_energy: int
     lot_fee: int
+    network: int
+    feed_in: int
     replacement: int
     wear: int
 
@@ -117,24 +126,25 @@ def accounts_of(run: LotRun) -> Accounts:
     """
     stays, terms, efficiency = run.stays, run.terms, run.stays.rules.efficiency
     drawn = run.from_grid_wh + run.from_peers_wh
-    stored, gave = efficiency.stored(drawn), efficiency.drawn(run.to_peers_wh)
+    stored, gave = run.gained_wh, run.gave_wh
     content = stays.content_wh + stored - gave
     target = efficiency.stored(stays.need_wh)
     missing = np.maximum(target - stored + gave, 0)
-    alone = stays.grid_only_wh(stays.departure_s)
-    missing_alone = np.maximum(target - efficiency.stored(alone), 0)
+    missing_alone = np.maximum(target - run.alone_gained_wh, 0)
 
     def replaced(wh: Int64Array) -> Int64Array:
-        return cost_ueur(efficiency.charge_for(wh), terms.replacement)
+        return cost_ueur(efficiency.charge_for(wh), run.replacements)
 
     agreed = run.trades
-    paid_peers = _by_session(run, agreed, "buyer_id", "cost_ueur")
+    paid_peers = _by_session(run, agreed, "buyer_id", "cost_ueur") - run.refund_ueur
     earned = _by_session(run, agreed, "seller_id", "income_ueur")
-    paid_grid = cost_ueur(run.from_grid_wh - run.covered_wh + run.owed_wh, terms.lot_tariff)
+    paid_grid = run.grid_bill_ueur
     wear = cost_ueur(run.to_peers_wh, terms.wear)
     net = paid_grid + paid_peers - earned + replaced(missing) + wear
-    net_alone = cost_ueur(alone, terms.lot_tariff) + replaced(missing_alone)
+    net_alone = run.alone_bill_ueur + replaced(missing_alone)
     gain = net_alone - net
+    network = int(run.grid_wh.sum()) * terms.network_charge // 1_000
+    fed_in = int((run.export_wh * terms.feed_in_at(run.start_s)).sum()) // 1_000
 
     vehicles = pd.DataFrame(
         {
@@ -160,18 +170,22 @@ def accounts_of(run: LotRun) -> Accounts:
         vehicles=vehicles.sort_values(["arrival", "session_id"], ignore_index=True),
         load=load_of(run),
         energy=EnergyBalance(
-            grid_wh=int(run.from_grid_wh.sum()),
+            grid_wh=int(run.grid_wh.sum()),
+            pv_wh=int(run.pv_wh.sum()),
+            export_wh=int(run.export_wh.sum()),
             sellers_wh=int(run.to_peers_wh.sum()),
             buyers_wh=int(run.from_peers_wh.sum()),
-            cable_wh=int(run.to_peers_wh.sum() - run.from_peers_wh.sum()),
+            cable_wh=int(run.cable_loss_wh.sum()),
             kept_wh=int((content - stays.content_wh).sum()),
             charge_loss_wh=int((drawn - stored).sum()),
             discharge_loss_wh=int((gave - run.to_peers_wh).sum()),
         ),
         money=MoneyBalance(
             drivers=-int(net.sum()),
-            lot_energy=int(paid_grid.sum()),
+            lot_energy=int(paid_grid.sum()) + fed_in - network - int(run.refund_ueur.sum()),
             lot_fee=int((agreed["cost_ueur"] - agreed["income_ueur"]).sum()),
+            network=network,
+            feed_in=-fed_in,
             replacement=int(replaced(missing).sum()),
             wear=int(wear.sum()),
         ),
@@ -188,7 +202,7 @@ def accounts_of(run: LotRun) -> Accounts:
 
 def load_of(run: LotRun) -> pd.DataFrame:
     """Mean power of each interval in whole W: from the grid alone, with trading, from peers."""
-    step = run.stays.rules.interval_s
+    step = run.stays.rules.metered_s
 
     def mean_w(wh: Int64Array) -> Int64Array:
         return wh * SECONDS_PER_HOUR // step

@@ -2,20 +2,23 @@
 
 Under `consent` its own need comes first: it sells only in an interval after which its need can
 still be charged, so that trading never takes charging away from anyone. Under `whole` it must be
-able to recharge what it sells as well. Both go by planned departures. The lot asks these functions
-before it offers, and each operator asks them again on its own data.
+able to recharge what it sells as well. Both go by planned departures and by the power that each
+battery is sure to take; a connection limit that cuts everyone's charging can still come between,
+and what is then missing is counted. The lot asks these functions before it offers, and each
+operator asks them again on its own data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from trading.lot.stays import UNKNOWN, Stays
+from trading.lot.physics import SECONDS_PER_HOUR, Acceptance
+from trading.lot.stays import UNKNOWN, BoolArray, Stays
 from trading.units import Int64Array
 
 _NO_LIMIT = np.iinfo(np.int64).max
+_SLICES = 8
+"""In how many parts the way from the knee to full is looked at, each at its lowest power."""
 
 
 def target_wh(stays: Stays, sold_wh: Int64Array) -> Int64Array:
@@ -29,7 +32,12 @@ def target_wh(stays: Stays, sold_wh: Int64Array) -> Int64Array:
 
 
 def saleable_wh(
-    stays: Stays, *, drawn_wh: Int64Array, sold_wh: Int64Array, after_s: int
+    stays: Stays,
+    *,
+    drawn_wh: Int64Array,
+    sold_wh: Int64Array,
+    content_wh: Int64Array,
+    after_s: int,
 ) -> Int64Array:
     """What each seller may still sell in the interval that ends at `after_s`.
 
@@ -37,6 +45,7 @@ def saleable_wh(
         stays: the sessions under their rules.
         drawn_wh: what each meter fed its vehicle until the interval begins.
         sold_wh: what each seller sold until then.
+        content_wh: what each battery holds then.
         after_s: Unix seconds.
 
     Returns:
@@ -47,41 +56,69 @@ def saleable_wh(
     leaves = stays.known_departure(after_s - stays.rules.interval_s)
     is_known = leaves != UNKNOWN
     until = np.where(is_known, leaves, after_s)
-    within = drawn_wh + stays.chargeable_wh(after_s, until, planned=True)
     if stays.rules.guarantee == "consent":
-        has_time = ~is_known | (within >= stays.need_wh)
+        within = drawn_wh + stays.chargeable_wh(after_s, until, planned=True)
+        has_time = ~is_known | ((within >= stays.need_wh) & ~_is_late(
+            stays, stays.need_wh - drawn_wh, content_wh, after_s, until
+        ))  # fmt: skip
         limit: Int64Array = np.where(has_time, _NO_LIMIT, 0)
         return limit
+    within = drawn_wh + stays.surely_chargeable_wh(after_s, until)
     spare = efficiency.stored(within) - efficiency.stored(stays.need_wh)
     most: Int64Array = efficiency.discharge_from(np.maximum(spare, 0))
     left: Int64Array = np.maximum(most - sold_wh, 0)
     return left
 
 
-def drawn_by(stays: Stays, sold_in: Mapping[int, Int64Array], until_s: int) -> Int64Array:
-    """What each meter has fed its vehicle by `until_s`, replayed from what was sold when.
+def _is_late(
+    stays: Stays,
+    left_wh: Int64Array,
+    content_wh: Int64Array,
+    after_s: int,
+    until_s: Int64Array,
+) -> BoolArray:
+    """Who could not draw `left_wh` between the two times because its battery nears full."""
+    late = np.zeros(len(stays), np.bool_)
+    acceptance, efficiency = stays.rules.acceptance, stays.rules.efficiency
+    final_wh = content_wh + efficiency.stored(left_wh)
+    rows = np.flatnonzero((left_wh > 0) & (final_wh > stays.tapers_from_wh))
+    if acceptance is None or not len(rows):
+        return late
+    seconds = charging_s(
+        power_w=stays.charge_w[rows] * efficiency.charge_ppm // 1_000_000,
+        content_wh=content_wh[rows],
+        final_wh=final_wh[rows],
+        tapers_from_wh=stays.tapers_from_wh[rows],
+        capacity_wh=stays.capacity_wh[rows],
+        acceptance=acceptance,
+    )
+    late[rows] = seconds > until_s[rows] - np.maximum(after_s, stays.arrival_s[rows])
+    return late
 
-    Args:
-        stays: the sessions under their rules.
-        sold_in: Wh sold by each session, by start of the interval in Unix s.
-        until_s: the beginning of an interval.
-    """
-    step = stays.rules.interval_s
-    drawn, sold = np.zeros(len(stays), np.int64), np.zeros(len(stays), np.int64)
-    since_s = int(stays.arrival_s.min()) // step * step
-    for start_s in sorted(start for start in sold_in if start < until_s):
-        drawn = _charged(stays, drawn, sold, since_s, start_s)
-        in_interval = sold_in[start_s]
-        charging = _charged(stays, drawn, sold, start_s, start_s + step)
-        drawn = np.where(in_interval > 0, drawn, charging)
-        sold = sold + in_interval
-        since_s = start_s + step
-    return _charged(stays, drawn, sold, since_s, until_s)
 
-
-def _charged(
-    stays: Stays, drawn: Int64Array, sold: Int64Array, since_s: int, until_s: int
+def charging_s(
+    *,
+    power_w: Int64Array,
+    content_wh: Int64Array,
+    final_wh: Int64Array,
+    tapers_from_wh: Int64Array,
+    capacity_wh: Int64Array,
+    acceptance: Acceptance,
 ) -> Int64Array:
-    left = np.maximum(target_wh(stays, sold) - drawn, 0)
-    charged: Int64Array = drawn + np.minimum(left, stays.chargeable_wh(since_s, until_s))
-    return charged
+    """Seconds within which batteries surely come from one content to another; shapes (n,).
+
+    From the knee on each of a few slices is taken at the power at its end, which is its lowest.
+    """
+    knee = np.clip(tapers_from_wh, content_wh, final_wh)
+    seconds = _rounded_up(knee - content_wh, power_w)
+    for i in range(_SLICES):
+        begins = knee + (final_wh - knee) * i // _SLICES
+        ends = knee + (final_wh - knee) * (i + 1) // _SLICES
+        seconds += _rounded_up(
+            ends - begins, np.minimum(power_w, acceptance.most_w(ends, capacity_wh))
+        )
+    return seconds
+
+
+def _rounded_up(energy_wh: Int64Array, power_w: Int64Array) -> Int64Array:
+    return -(-energy_wh * SECONDS_PER_HOUR // np.maximum(power_w, 1))

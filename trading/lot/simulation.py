@@ -2,8 +2,7 @@
 
 Pure: the market mechanism and the agreement of the consortium are arguments. The order of things
 is DESIGN's "Gate closure": trades of an interval are matched and agreed before it begins, and only
-agreed trades move energy. Every vehicle charges at once whatever peers do not cover; a seller
-neither charges in an interval in which it sells, nor sells what it bought in its stay.
+agreed trades move energy. What the lot itself does is in `lot.py`.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from trading.lot.guarantee import saleable_wh, target_wh
-from trading.lot.stays import BoolArray, LotRules, Stays
+from trading.lot.lot import Flow, Interval, Lot, Offers
+from trading.lot.stays import LotRules, Stays
 from trading.lot.terms import Terms
-from trading.market import Fills, Mechanism, OrderBook, PeerPrice, order_book
+from trading.market import PRIORITIES, Fills, Mechanism, PeerPrice, merge_small
 from trading.market.orders import trade_table
 from trading.units import Int64Array
 
@@ -27,32 +26,36 @@ that it agreed to, as the ledger has them, with their index kept. Those are what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A market interval: `gate_s` closes the market, power flows in [start_s, end_s)."""
-
-    start_s: int
-    end_s: int
-    gate_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LotRun:
-    """What happened in a lot; arrays are in the order of `stays.ids`.
+    """What happened in a lot; arrays over sessions are in the order of `stays.ids`.
 
     Attributes:
         stays: the sessions and the rules they were under.
         terms: what things cost.
-        price: the posted price of every trade.
+        price: what is posted at the highest tariff; a trade's own prices are in `trades`.
         trades: what was agreed: TRADES columns after `interval_start` and `trade_id`.
-        start_s: beginning of each interval, Unix seconds.
-        grid_only_wh, grid_wh, peers_wh: energy at the chargers' meters in each interval: from the
-            grid without trading, from the grid with it, and from peers.
+        start_s: beginning of each meter interval, Unix seconds.
+        grid_wh: drawn from the grid at the connection in each meter interval, with trading.
+        grid_only_wh: the same without trading.
+        peers_wh: from sellers' to buyers' meters in each meter interval.
+        pv_wh, export_wh: the roof's, into the lot and into the grid.
+        cable_loss_wh: lost in the lot's cables.
+        curtailed_wh, curtailed_grid_only_wh: wanted of the grid and cut by connection or cables,
+            with and without trading; it counts again in each interval in which it is still wanted.
         from_grid_wh, from_peers_wh, to_peers_wh: energy at each session's meter.
+        alone_wh: energy at each session's meter without trading.
+        gained_wh, gave_wh: what each battery gained by charging, and gave by discharging.
+        alone_gained_wh: what each battery gained without trading.
+        grid_bill_ueur, alone_bill_ueur: each session's grid energy at the tariffs of its times,
+            with and without trading, what it owes as a leaver included.
+        replacements: price of energy at each driver's home.
         owed_wh: grid energy that a session owes because it left before delivering what it sold.
         covered_wh: grid energy that a session drew at the expense of a seller who had left.
+        refund_ueur, lot_bears_ueur: what the lot pays for leavers, where it bears the shortfall.
         shortfall_wh: agreed energy that did not flow because a party left before its time.
-        blocked, blocked_wh: trades, and their energy, that the same day would have had if floor
-            and ceiling did not matter; 0 where the posted price lies within both.
+        blocked, blocked_wh: trades, and their energy, that the same day would have had more if
+            floor and ceiling did not matter; 0 where they kept no interval from trading, and in an
+            auction, which is about nothing else.
         dust_wh: energy that buyers drew from the grid because the trade for it was too small.
     """
 
@@ -61,14 +64,29 @@ class LotRun:
     price: PeerPrice
     trades: pd.DataFrame
     start_s: Int64Array
-    grid_only_wh: Int64Array
     grid_wh: Int64Array
+    grid_only_wh: Int64Array
     peers_wh: Int64Array
+    pv_wh: Int64Array
+    export_wh: Int64Array
+    export_grid_only_wh: Int64Array
+    cable_loss_wh: Int64Array
+    curtailed_wh: Int64Array
+    curtailed_grid_only_wh: Int64Array
     from_grid_wh: Int64Array
     from_peers_wh: Int64Array
     to_peers_wh: Int64Array
+    alone_wh: Int64Array
+    gained_wh: Int64Array
+    gave_wh: Int64Array
+    alone_gained_wh: Int64Array
+    grid_bill_ueur: Int64Array
+    alone_bill_ueur: Int64Array
+    replacements: Int64Array
     owed_wh: Int64Array
     covered_wh: Int64Array
+    refund_ueur: Int64Array
+    lot_bears_ueur: Int64Array
     shortfall_wh: int
     blocked: int
     blocked_wh: int
@@ -110,119 +128,74 @@ def simulate_lot(
         TableError: the sessions break their schema.
     """
     stays = Stays(sessions, rules)
-    return _Lot(stays, terms, mechanism, agree).run(progress)
+    day = _Day(Lot(stays, terms), mechanism, agree)
+    flows = day.run(progress)
+    alone, alone_flows = uncontested(stays, terms)
+    return _run_of(day, flows, alone, alone_flows)
 
 
-class _Lot:
-    """The state of a run: counters at each session's meter, in whole Wh."""
+def uncontested(stays: Stays, terms: Terms) -> tuple[Lot, list[Flow]]:
+    """The same lot without trading: its state after the last departure, and its flows."""
+    lot = Lot(stays, terms)
+    flows = [flow for interval in intervals_of(stays) for flow in lot.flow(interval, None)]
+    return lot, flows
 
-    def __init__(
-        self, stays: Stays, terms: Terms, mechanism: Mechanism, agree: Agree | None
-    ) -> None:
-        self.stays, self.terms, self.mechanism, self.agree = stays, terms, mechanism, agree
-        self.rules = stays.rules
-        guarantee, efficiency = self.rules.guarantee, self.rules.efficiency
-        self.price = terms.peer_price(guarantee, efficiency)
-        self.blocks = terms.limits and not terms.is_rational(self.price, guarantee, efficiency)
-        n = len(stays)
-        self.drawn_wh = np.zeros(n, np.int64)
-        self.from_peers_wh = np.zeros(n, np.int64)
-        self.to_peers_wh = np.zeros(n, np.int64)
-        self.promised_wh = np.zeros(n, np.int64)
-        self.owed_wh = np.zeros(n, np.int64)
-        self.covered_wh = np.zeros(n, np.int64)
-        self.shortfall_wh = self.dust_wh = 0
+
+class _Day:
+    """A run under way: the lot, the market, and what was agreed."""
+
+    def __init__(self, lot: Lot, mechanism: Mechanism, agree: Agree | None) -> None:
+        self.lot, self.mechanism, self.agree = lot, mechanism, agree
+        self.stays, self.terms, self.rules = lot.stays, lot.terms, lot.rules
+        self.price = self.terms.peer_price(self.rules.guarantee, self.rules.efficiency)
         self.agreed: list[tuple[int, Int64Array, Fills]] = []
+        self.dust_wh = 0
+        self.is_blocked = False
 
-    def run(self, progress: Callable[[int, int], None] | None) -> LotRun:
+    def run(self, progress: Callable[[int, int], None] | None) -> list[Flow]:
+        flows: list[Flow] = []
         intervals = intervals_of(self.stays)
-        grid_wh = np.zeros(len(intervals), np.int64)
-        peers_wh = np.zeros(len(intervals), np.int64)
         for k, interval in enumerate(intervals):
-            fills = self._trade(interval)
-            grid_wh[k], peers_wh[k] = self._flow(interval, fills)
+            flows += self.lot.flow(interval, self._trade(interval))
             if progress is not None:
                 progress(k + 1, len(intervals))
-        blocked = self._blocked_table()
-        edges = np.array([i.start_s for i in intervals] + [intervals[-1].end_s])
-        alone = np.array([int(self.stays.grid_only_wh(int(edge)).sum()) for edge in edges])
-        return LotRun(
-            stays=self.stays,
-            terms=self.terms,
-            price=self.price,
-            trades=self._agreed_table(),
-            start_s=edges[:-1],
-            grid_only_wh=np.diff(alone),
-            grid_wh=grid_wh,
-            peers_wh=peers_wh,
-            from_grid_wh=self.drawn_wh - self.from_peers_wh,
-            from_peers_wh=self.from_peers_wh,
-            to_peers_wh=self.to_peers_wh,
-            owed_wh=self.owed_wh,
-            covered_wh=self.covered_wh,
-            shortfall_wh=self.shortfall_wh,
-            blocked=len(blocked),
-            blocked_wh=int(blocked["energy_wh"].sum()),
-            dust_wh=self.dust_wh,
-        )
-
-    # ------------------------------------------------------------------ before the interval
+        return flows
 
     def _trade(self, interval: Interval) -> Fills | None:
         """Match what is offered at gate closure, price it, and ask for agreement."""
-        book = None if self.blocks else self._book(interval)
-        if book is None:
+        offers = self.lot.offers(interval)
+        if offers is None:
             return None
-        fills = self.mechanism(book, self.price)
-        cost = fills.energy_wh * fills.price_ueur_per_kwh // 1000
-        is_dust = (fills.energy_wh < self.rules.smallest_trade_wh) | (cost == 0)
-        self.dust_wh += int(fills.energy_wh[is_dust].sum())
-        fills = _where(fills, ~is_dust)
-        if not len(fills):
+        fills = self._matched(offers)
+        if fills is None or not len(fills):
             return None
         numbers = np.arange(len(fills))
         if self.agree is not None:
-            agreed = self.agree(interval.start_s, self._table(interval.start_s, numbers, fills))
+            table = _table(self.stays, [(interval.start_s, numbers, fills)])
+            agreed = self.agree(interval.start_s, table)
             numbers, fills = agreed.index.to_numpy(), self._fills(agreed)
         if not len(fills):
             return None
         self.agreed.append((interval.start_s, numbers, fills))
         return fills
 
-    def _book(self, interval: Interval) -> OrderBook | None:
-        """Bids and asks of the vehicles that are there at gate closure, or None without both."""
-        stays = self.stays
-        start, end = interval.start_s, interval.end_s
-        there = stays.is_there(start)
-        bids = np.where(there, np.maximum(stays.bid_cap_wh - self.drawn_wh, 0), 0)
-        asks = np.where(there, stays.ask_cap_wh - self.promised_wh, 0)
-        if not bids.any() or not asks.any():
+    def _matched(self, offers: Offers) -> Fills | None:
+        """The mechanism's fills without those too small to settle."""
+        if offers.price is None:
+            self.is_blocked = True
             return None
-        bids = np.minimum(bids, stays.chargeable_wh(start, end, planned=True))
-        asks = np.minimum(asks, stays.dischargeable_wh(start, end, planned=True))
-        saleable = saleable_wh(stays, drawn_wh=self.drawn_wh, sold_wh=self.promised_wh, after_s=end)
-        asks = np.minimum(asks, saleable)
-        if not bids.any() or not asks.any():
+        book = offers.book(self.stays)
+        fills = self.mechanism(book, offers.price)
+        if not len(fills):
+            self.is_blocked = True
             return None
-        efficiency = self.rules.efficiency
-        content = (
-            stays.content_wh + efficiency.stored(self.drawn_wh) - efficiency.drawn(self.to_peers_wh)
-        )
-        return order_book(
-            required_wh=bids,
-            available_wh=asks,
-            soc=content / stays.capacity_wh,
-            arrival=stays.arrival_s,
-        )
-
-    def _table(self, start_s: int, numbers: Int64Array, fills: Fills) -> pd.DataFrame:
-        trades = trade_table(fills, self.stays.ids)
-        start = pd.Timestamp(start_s, unit="s", tz="UTC").as_unit("us")
-        stamp = start.strftime("%Y%m%dT%H%MZ")
-        trades.insert(0, "interval_start", start)
-        ids = pd.Series([f"{stamp}-{number:03d}" for number in numbers], dtype="str")
-        trades.insert(1, "trade_id", ids)
-        return trades
+        smallest = self.rules.smallest_trade_wh
+        if self.rules.merge_small:
+            fills = merge_small(book, fills, smallest_wh=smallest).fills
+        cost = fills.energy_wh * fills.price_ueur_per_kwh // 1000
+        is_dust = (fills.energy_wh < smallest) | (cost == 0)
+        self.dust_wh += int(fills.energy_wh[is_dust].sum())
+        return fills.take(~is_dust)
 
     def _fills(self, trades: pd.DataFrame) -> Fills:
         """Agreed trades as codes: the ledger may have agreed to others than were matched."""
@@ -234,81 +207,76 @@ class _Lot:
             seller_price_ueur_per_kwh=trades["seller_price_ueur_per_kwh"].to_numpy(np.int64),
         )
 
-    def _blocked_table(self) -> pd.DataFrame:
-        """What would have been traded if only floor and ceiling had not been in the way."""
-        if not self.blocks:
-            return self._agreed_table().iloc[:0]
-        free = replace(self.terms, limits=False)
-        return _Lot(self.stays, free, self.mechanism, None).run(None).trades
-
-    def _agreed_table(self) -> pd.DataFrame:
-        if self.agreed:
-            tables = [self._table(*interval) for interval in self.agreed]
-            return pd.concat(tables, ignore_index=True)
-        none = np.zeros(0, np.int64)
-        nothing = Fills(
-            buyer=none,
-            seller=none,
-            energy_wh=none,
-            price_ueur_per_kwh=none,
-            seller_price_ueur_per_kwh=none,
-        )
-        return self._table(0, none, nothing)
-
-    # ------------------------------------------------------------------ during the interval
-
-    def _flow(self, interval: Interval, fills: Fills | None) -> tuple[int, int]:
-        """Let power flow: (Wh from the grid, Wh from peers) at the chargers' meters."""
-        stays = self.stays
-        n = len(stays)
-        sold = np.zeros(n, np.int64)
-        target = target_wh(stays, self.to_peers_wh)
-        room = stays.chargeable_wh(interval.start_s, interval.end_s)
-        drawn = np.minimum(np.maximum(target - self.drawn_wh, 0), room)
-        bought = np.zeros(n, np.int64)
-        if fills is not None:
-            drawn[fills.seller] = 0
-            np.add.at(self.promised_wh, fills.seller, fills.energy_wh)
-            moved = self._deliver(fills, drawn, interval)
-            np.add.at(bought, fills.buyer, moved)
-            np.add.at(sold, fills.seller, moved)
-        self.drawn_wh += drawn
-        self.from_peers_wh += bought
-        self.to_peers_wh += sold
-        return int((drawn - bought).sum()), int(bought.sum())
-
-    def _deliver(self, fills: Fills, drawn: Int64Array, interval: Interval) -> Int64Array:
-        """What flows of each agreed trade: all of it, unless a party left before its time.
-
-        Whoever left bears it: a buyer pays for what it did not take; a seller owes the grid energy
-        that replaces what it did not deliver.
-        """
-        can_take = drawn.copy()
-        can_give = self.stays.dischargeable_wh(interval.start_s, interval.end_s)
-        moved = fills.energy_wh.copy()
-        asked = np.bincount(fills.buyer, fills.energy_wh, len(can_take))
-        offered = np.bincount(fills.seller, fills.energy_wh, len(can_give))
-        if (asked <= can_take).all() and (offered <= can_give).all():
-            return moved
-        for i in range(len(fills)):
-            buyer, seller = fills.buyer[i], fills.seller[i]
-            moved[i] = min(fills.energy_wh[i], can_take[buyer], can_give[seller])
-            can_take[buyer] -= moved[i]
-            can_give[seller] -= moved[i]
-            missing = fills.energy_wh[i] - moved[i]
-            replaced = min(missing, can_take[buyer])
-            can_take[buyer] -= replaced
-            self.covered_wh[buyer] += replaced
-            self.owed_wh[seller] += replaced
-            self.shortfall_wh += int(missing)
-        return moved
+    def blocked(self, trades: pd.DataFrame) -> tuple[int, int]:
+        """Trades, and Wh, more if only floor and ceiling had not been in the way."""
+        is_posted = self.mechanism in PRIORITIES.values()
+        if not (self.terms.limits and self.is_blocked and is_posted):
+            return 0, 0
+        free = replace(self.terms, limits=False, pricing=None)
+        day = _Day(Lot(self.stays, free), self.mechanism, None)
+        day.run(None)
+        would = _table(self.stays, day.agreed)
+        more_wh = int(would["energy_wh"].sum()) - int(trades["energy_wh"].sum())
+        return max(len(would) - len(trades), 0), max(more_wh, 0)
 
 
-def _where(fills: Fills, kept: BoolArray) -> Fills:
-    return Fills(
-        buyer=fills.buyer[kept],
-        seller=fills.seller[kept],
-        energy_wh=fills.energy_wh[kept],
-        price_ueur_per_kwh=fills.price_ueur_per_kwh[kept],
-        seller_price_ueur_per_kwh=fills.seller_price_ueur_per_kwh[kept],
+def _run_of(day: _Day, flows: list[Flow], alone: Lot, alone_flows: list[Flow]) -> LotRun:
+    lot = day.lot
+    trades = _table(lot.stays, day.agreed)
+    blocked, blocked_wh = day.blocked(trades)
+
+    def column(name: str, of: list[Flow]) -> Int64Array:
+        return np.array([getattr(flow, name) for flow in of], dtype=np.int64)
+
+    return LotRun(
+        stays=lot.stays,
+        terms=lot.terms,
+        price=day.price,
+        trades=trades,
+        start_s=lot.edges_s[:-1],
+        grid_wh=column("grid_wh", flows),
+        grid_only_wh=column("grid_wh", alone_flows),
+        peers_wh=column("peers_wh", flows),
+        pv_wh=column("pv_wh", flows),
+        export_wh=column("export_wh", flows),
+        export_grid_only_wh=column("export_wh", alone_flows),
+        cable_loss_wh=column("cable_loss_wh", flows),
+        curtailed_wh=column("curtailed_wh", flows),
+        curtailed_grid_only_wh=column("curtailed_wh", alone_flows),
+        from_grid_wh=lot.drawn_wh - lot.from_peers_wh,
+        from_peers_wh=lot.from_peers_wh,
+        to_peers_wh=lot.to_peers_wh,
+        alone_wh=alone.drawn_wh,
+        gained_wh=lot.gained_wh,
+        gave_wh=lot.gave_wh,
+        alone_gained_wh=alone.gained_wh,
+        grid_bill_ueur=lot.grid_bill_ueur,
+        alone_bill_ueur=alone.grid_bill_ueur,
+        replacements=lot.replacements,
+        owed_wh=lot.owed_wh,
+        covered_wh=lot.covered_wh,
+        refund_ueur=lot.refund_ueur,
+        lot_bears_ueur=lot.lot_bears_ueur,
+        shortfall_wh=lot.shortfall_wh,
+        blocked=blocked,
+        blocked_wh=blocked_wh,
+        dust_wh=day.dust_wh,
     )
+
+
+def _table(stays: Stays, agreed: list[tuple[int, Int64Array, Fills]]) -> pd.DataFrame:
+    """The trade table of fills by interval; `trade_id` counts from 0 in each."""
+    fills = Fills.joined(fills for _, _, fills in agreed)
+    trades = trade_table(fills, stays.ids)
+    counts = [len(numbers) for _, numbers, _ in agreed]
+    starts = np.repeat(np.array([start for start, _, _ in agreed], dtype=np.int64), counts)
+    times = pd.DatetimeIndex(starts.astype("datetime64[s]")).tz_localize("UTC").as_unit("us")
+    trades.insert(0, "interval_start", times)
+    stamps = [pd.Timestamp(start, unit="s").strftime("%Y%m%dT%H%MZ") for start, _, _ in agreed]
+    ids = [
+        f"{stamp}-{number:03d}"
+        for stamp, (_, numbers, _) in zip(stamps, agreed, strict=True)
+        for number in numbers
+    ]
+    trades.insert(1, "trade_id", pd.Series(ids, dtype="str"))
+    return trades

@@ -6,7 +6,9 @@ order book. Both the lot and each operator build their own from their own copy o
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -15,13 +17,16 @@ import pandas as pd
 
 from trading.errors import OptionError
 from trading.fleet import BUYER, DEFAULT_THRESHOLDS, SELLER, Thresholds, role_arrays
-from trading.lot.physics import Efficiency, movable_wh
+from trading.lot.physics import Acceptance, Efficiency, movable_wh
+from trading.lot.site import Site
 from trading.lot.terms import GUARANTEES, Guarantee
 from trading.tables import SESSIONS, check
 from trading.units import Int64Array, hash_units, is_fraction
 
 BoolArray = npt.NDArray[np.bool_]
 Departures = Literal["actual", "estimated"]
+StrategyName = Literal["at-once", "latest", "cheapest"]
+STRATEGY_NAMES: tuple[StrategyName, ...] = ("at-once", "latest", "cheapest")
 UNKNOWN = np.iinfo(np.int64).max
 """A planned departure that nobody has told."""
 
@@ -39,7 +44,16 @@ class LotRules:
         v2g_share: share of the vehicles that can discharge, drawn by (seed, session).
         departures: whether plans know the actual departures or only the drivers' estimates.
         smallest_trade_wh: smaller trades are left as residual (dust).
+        merge_small: whether small trades of a vehicle are first brought together where they can be.
         efficiency: losses between meter and battery.
+        acceptance: how charging slows down as a battery nears full; None for no such thing.
+        site: the lot's equipment.
+        strategy: when grid energy is drawn.
+        arbitrage: whether a seller may also sell what it drew from the grid in its stay.
+        v2g_cap_wh: the most that any seller sells in a stay, at its meter; None for no cap.
+        meter_s: length of a meter interval, which divides the market interval; None for the same.
+        settlement_s: length of a settlement interval, a multiple of the market interval; None for
+            the same.
         seed: of every draw.
     """
 
@@ -50,7 +64,15 @@ class LotRules:
     v2g_share: float = 1.0
     departures: Departures = "actual"
     smallest_trade_wh: int = 100
+    merge_small: bool = False
     efficiency: Efficiency = field(default_factory=Efficiency)
+    acceptance: Acceptance | None = field(default_factory=Acceptance)
+    site: Site = field(default_factory=Site)
+    strategy: StrategyName = "at-once"
+    arbitrage: bool = False
+    v2g_cap_wh: int | None = None
+    meter_s: int | None = None
+    settlement_s: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -68,6 +90,34 @@ class LotRules:
             raise OptionError("gate_lead_s", self.gate_lead_s, "0 or more seconds")
         if self.smallest_trade_wh < 1:
             raise OptionError("smallest_trade_wh", self.smallest_trade_wh, "1 Wh or more")
+        if self.strategy not in STRATEGY_NAMES:
+            raise OptionError("strategy", self.strategy, "one of " + ", ".join(STRATEGY_NAMES))
+        if self.v2g_cap_wh is not None and self.v2g_cap_wh < 0:
+            raise OptionError("v2g_cap_wh", self.v2g_cap_wh, "0 Wh or more, or None for no cap")
+        if self.meter_s is not None and (
+            not 60 <= self.meter_s <= self.interval_s or self.interval_s % self.meter_s
+        ):
+            expected = f"60 s or more that divide the market interval of {self.interval_s} s evenly"
+            raise OptionError("meter_interval", f"{self.meter_s} s", expected)
+        if self.settlement_s is not None and (
+            self.settlement_s < self.interval_s
+            or self.settlement_s % self.interval_s
+            or 86_400 % self.settlement_s
+        ):
+            expected = (
+                f"a multiple of the market interval of {self.interval_s} s that divides a day"
+            )
+            raise OptionError("settlement_interval", f"{self.settlement_s} s", expected)
+
+    @property
+    def metered_s(self) -> int:
+        """Length of a meter interval in seconds."""
+        return self.meter_s or self.interval_s
+
+    def settled_from_s(self, start_s: int) -> int:
+        """When the trades of the interval that begins at `start_s` may be settled, Unix s."""
+        step = self.settlement_s or self.interval_s
+        return (start_s + self.interval_s + step - 1) // step * step
 
 
 class Stays:
@@ -82,7 +132,10 @@ class Stays:
         bid_cap_wh: what a buyer may buy in its stay: Equation (2) at the meter, within its need.
         ask_cap_wh: what a seller may sell in its stay: Equation (3) at the meter, above its
             reserve, out of what it arrived with.
-        arrival_s, departure_s: Unix seconds.
+        kept_wh: battery content below which a seller never goes.
+        charge_w, discharge_w: what vehicle and charger move at most.
+        arrival_s, departure_s: Unix seconds; `arrival_s` is when a charger was free, and the
+            departure where none ever was.
         planned_s: departure as plans know it, `UNKNOWN` where nobody has told.
     """
 
@@ -101,13 +154,20 @@ class Stays:
         self.capacity_wh: Int64Array = table["battery_capacity_wh"].to_numpy(np.int64)
         self.soc_arrival = table["soc_arrival"].to_numpy(np.float64)
         self.content_wh: Int64Array = np.rint(self.soc_arrival * self.capacity_wh).astype(np.int64)
+        charger = rules.site.charger
         self.charge_w: Int64Array = table["charge_power_w"].to_numpy(np.int64)
+        if charger is not None:
+            self.charge_w = np.minimum(self.charge_w, charger.charge_w)
         self.need_wh: Int64Array = np.minimum(
             table["need_wh"].to_numpy(np.int64),
             efficiency.charge_within(self.capacity_wh - self.content_wh),
         )
         self.arrival_s = _seconds(table["arrival"])
         self.departure_s = _seconds(table["departure"])
+        if rules.site.chargers is not None:
+            self.arrival_s = _plugged_in_s(
+                self.arrival_s, self.departure_s, chargers=rules.site.chargers
+            )
         self.planned_s: Int64Array = self.departure_s
         if rules.departures == "estimated":
             known = table["estimated_departure"].notna().to_numpy()
@@ -118,6 +178,8 @@ class Stays:
         self.discharge_w: Int64Array = np.where(
             v2g, table["discharge_power_w"].to_numpy(np.int64), 0
         )
+        if charger is not None:
+            self.discharge_w = np.minimum(self.discharge_w, charger.discharge_w)
         equations = role_arrays(self.soc_arrival, self.capacity_wh / 1000, rules.thresholds)
         self.is_buyer: BoolArray = equations.role == BUYER
         self.is_seller: BoolArray = (equations.role == SELLER) & (self.discharge_w > 0)
@@ -126,12 +188,15 @@ class Stays:
         # The integer content above both floors, so that no rounding ever takes a seller below one;
         # to a millionth of a Wh, below which a product of doubles is noise (0.81 * 40_000).
         kept = np.maximum(rules.thresholds.seller, table["reserve_soc"].to_numpy(np.float64))
-        kept_wh = np.ceil((kept * self.capacity_wh).round(6)).astype(np.int64)
-        spare = self.content_wh - kept_wh
+        self.kept_wh: Int64Array = np.ceil((kept * self.capacity_wh).round(6)).astype(np.int64)
+        spare = self.content_wh - self.kept_wh
         spare = np.minimum(equations.available_wh, np.maximum(spare, 0))
         required = np.minimum(efficiency.charge_for(equations.required_wh), self.need_wh)
         self.bid_cap_wh: Int64Array = np.where(self.is_buyer, required, 0)
-        self.ask_cap_wh: Int64Array = np.where(self.is_seller, efficiency.discharge_from(spare), 0)
+        saleable = efficiency.discharge_from(spare)
+        if rules.v2g_cap_wh is not None:
+            saleable = np.minimum(saleable, rules.v2g_cap_wh)
+        self.ask_cap_wh: Int64Array = np.where(self.is_seller, saleable, 0)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -157,15 +222,38 @@ class Stays:
         there = (self.arrival_s <= gate_s) & (self.departure_s > gate_s)
         return there & (self.known_departure(gate_s) > start_s)
 
-    def grid_only_wh(self, at_s: int | Int64Array) -> Int64Array:
-        """Energy drawn by `at_s` when every vehicle charges at once and nobody trades."""
-        return np.minimum(self.need_wh, self.chargeable_wh(self.arrival_s, at_s))
+    @cached_property
+    def tapers_from_wh(self) -> Int64Array:
+        """Battery content above which a charger feeds less than its power."""
+        acceptance = self.rules.acceptance
+        if acceptance is None:
+            return self.capacity_wh
+        into_w = self.charge_w * self.rules.efficiency.charge_ppm // 1_000_000
+        return acceptance.full_power_until_wh(into_w, self.capacity_wh)
+
+    @cached_property
+    def sure_charge_w(self) -> Int64Array:
+        """Power at the meter that each battery is sure to take until its need is met."""
+        acceptance = self.rules.acceptance
+        if acceptance is None:
+            return self.charge_w
+        efficiency = self.rules.efficiency
+        final_wh = self.content_wh + efficiency.stored(self.need_wh)
+        least_w = acceptance.most_w(final_wh, self.capacity_wh) * 1_000_000 // efficiency.charge_ppm
+        return np.minimum(self.charge_w, least_w)
 
     def chargeable_wh(
         self, since_s: int | Int64Array, until_s: int | Int64Array, *, planned: bool = False
     ) -> Int64Array:
-        """What each charger can feed its vehicle between two instants, within the stay."""
+        """What each charger can feed its vehicle between two instants, within the stay.
+
+        By power and presence alone; near full a battery takes less (`Lot.chargeable_wh`).
+        """
         return self._movable(self.charge_w, since_s, until_s, planned)
+
+    def surely_chargeable_wh(self, since_s: int, until_s: int | Int64Array) -> Int64Array:
+        """What each charger feeds its vehicle at least between two instants, as plans know it."""
+        return self._movable(self.sure_charge_w, since_s, until_s, True)
 
     def dischargeable_wh(
         self, since_s: int | Int64Array, until_s: int | Int64Array, *, planned: bool = False
@@ -188,6 +276,23 @@ class Stays:
     def known_departure(self, at_s: int | Int64Array) -> Int64Array:
         """Departure as plans know it at `at_s`: an estimate that has lapsed tells nothing more."""
         return np.where(self.planned_s > at_s, self.planned_s, UNKNOWN)
+
+
+def _plugged_in_s(arrival_s: Int64Array, departure_s: Int64Array, *, chargers: int) -> Int64Array:
+    """When each vehicle gets a charger: who came first goes first, the others wait for one.
+
+    A vehicle for which none is free before it leaves gets its departure: a stay of no length.
+    """
+    plugged = arrival_s.copy()
+    free_s: list[int] = []
+    for i in np.lexsort((np.arange(len(arrival_s)), arrival_s)):
+        if len(free_s) < chargers:
+            heapq.heappush(free_s, int(departure_s[i]))
+            continue
+        plugged[i] = min(max(int(arrival_s[i]), free_s[0]), int(departure_s[i]))
+        if plugged[i] < departure_s[i]:
+            heapq.heapreplace(free_s, int(departure_s[i]))
+    return plugged
 
 
 def _seconds(times: pd.Series) -> Int64Array:

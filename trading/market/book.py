@@ -7,6 +7,7 @@ them by vehicle id, and the order of rows can change nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -164,6 +165,25 @@ class Fills:
 
     def __len__(self) -> int:
         return len(self.energy_wh)
+
+    def take(self, rows: Int64Array | BoolArray) -> Fills:
+        """The fills at `rows`."""
+        return Fills(**{name: getattr(self, name)[rows] for name in FILL_COLUMNS})
+
+    @classmethod
+    def joined(cls, parts: Iterable[Fills]) -> Fills:
+        """All fills of `parts` in order; of none, no fills."""
+        some = list(parts)
+        none = np.zeros(0, np.int64)
+        return cls(
+            **{
+                name: np.concatenate([none, *(getattr(part, name) for part in some)])
+                for name in FILL_COLUMNS
+            }
+        )
+
+
+FILL_COLUMNS = ("buyer", "seller", "energy_wh", "price_ueur_per_kwh", "seller_price_ueur_per_kwh")
 
 
 class Mechanism(Protocol):

@@ -17,6 +17,8 @@ from eth_utils.crypto import keccak
 
 from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.lot import LotRules, Stays, Terms
+from trading.market import DEFAULT_MECHANISM, Fills
+from trading.operators.replica import Replica
 from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
 from trading.units import Int64Array
 
@@ -69,6 +71,7 @@ class OperatorNode:
         rules: LotRules,
         terms: Terms,
         lot: int,
+        mechanism: str = DEFAULT_MECHANISM,
         conduct: Conduct = "honest",
         manner: Manner = "aggregated",
     ) -> None:
@@ -81,6 +84,7 @@ class OperatorNode:
             rules: the lot's published rules.
             terms: the lot's published terms.
             lot: number of its lot.
+            mechanism: name of the market that the lot published.
             conduct: how it behaves.
             manner: whether it signs its confirmations off chain, to be handed in together, or
                 sends each itself.
@@ -94,6 +98,8 @@ class OperatorNode:
         self._stays = Stays(sessions, rules)
         self._terms = terms
         self._lot = lot
+        self._mechanism = mechanism
+        self._replica = Replica(self._stays, terms)
         self._code_of_tag = {session_tag(str(i)): n for n, i in enumerate(self._stays.ids)}
         self._code_of_account: dict[int, int] = {}
         self._next_block = consortium.first_block
@@ -169,6 +175,10 @@ class OperatorNode:
             np.add.at(bought, part["buyer"].to_numpy(np.int64), energy)
             np.add.at(sold, part["seller"].to_numpy(np.int64), energy)
             np.add.at(self._sold_wh, part["seller"].to_numpy(np.int64), energy)
+            if sign > 0:
+                self._replica.add(submission.batch_id, at_s, _fills(part))
+            else:
+                self._replica.remove(submission.batch_id, at_s)
 
     def _coded(self, submission: Submission) -> pd.DataFrame:
         codes = {
@@ -219,10 +229,27 @@ class OperatorNode:
             lot=self._lot,
             band=(band.lowest_ueur_per_kwh, band.highest_ueur_per_kwh),
             largest_spread=self._consortium.largest_spread(),
+            mechanism=self._mechanism,
+            lot_at=self._replica.at,
             sold_wh=self._sold_wh,
             in_interval_wh=self._in_interval,
             keeps_lot_time=self._consortium.network.can_travel,
         )
+
+
+def _fills(trades: pd.DataFrame) -> Fills:
+    return Fills(
+        **{
+            name: trades[name].to_numpy(np.int64)
+            for name in (
+                "buyer",
+                "seller",
+                "energy_wh",
+                "price_ueur_per_kwh",
+                "seller_price_ueur_per_kwh",
+            )
+        }
+    )
 
 
 def _reason(found: tuple[Finding, ...]) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trading.lot import Stays, Terms
-from trading.lot.guarantee import drawn_by, saleable_wh
+from trading.lot import Interval, Lot, Stays, Terms
+from trading.lot.guarantee import saleable_wh
+from trading.market import PRIORITIES
 from trading.units import Int64Array, cost_ueur
 
 UNKNOWN_PARTY = -1
@@ -47,6 +48,9 @@ class Case:
         lot: number of the operator's lot.
         band: lowest and highest price that the authority allows, ueur per kWh.
         largest_spread: that the authority allows, ueur per kWh.
+        mechanism: name of what the lot published as its market.
+        lot_at: what the operator's own copy of the lot shows at the beginning of an interval (Unix
+            s), with the trades that were confirmed before it.
         sold_wh: what each session sold in batches confirmed before, by code.
         in_interval_wh: bought and sold by code in batches confirmed before, by interval start in s.
         keeps_lot_time: whether the chain's clock is the lot's; false where a past day is replayed
@@ -61,6 +65,8 @@ class Case:
     lot: int
     band: tuple[int, int]
     largest_spread: int
+    mechanism: str
+    lot_at: Callable[[int], Lot]
     sold_wh: Int64Array
     in_interval_wh: Mapping[int, tuple[Int64Array, Int64Array]]
     keeps_lot_time: bool
@@ -138,10 +144,15 @@ def seller_energy(case: Case) -> list[Finding]:
     in_batch = _sum_by_code(trades["seller"], trades["energy_wh"], len(stays))
     total = case.sold_wh + in_batch
     found = []
-    for code in np.flatnonzero((in_batch > 0) & (total > stays.ask_cap_wh)):
+    most = stays.ask_cap_wh
+    if stays.rules.arbitrage and len(trades):
+        # What it drew in its stay may be sold on: by what its battery holds then.
+        first = min(start for start, _ in case.by_interval())
+        most = case.sold_wh + case.lot_at(first).left_to_sell_wh()
+    for code in np.flatnonzero((in_batch > 0) & (total > most)):
         sentence = (
             f"{stays.ids[code]} would have sold {total[code]} Wh in all, "
-            f"it has {stays.ask_cap_wh[code]} Wh to sell"
+            f"it has {most[code]} Wh to sell"
         )
         found.append(_finding("seller energy", _largest(trades, "seller", code), sentence))
     return found
@@ -156,10 +167,12 @@ def guarantee(case: Case) -> list[Finding]:
         for earlier, sold in sold_in.items():
             if earlier < start:
                 sold_before += sold
+        lot = case.lot_at(start)
         left = saleable_wh(
             stays,
-            drawn_wh=drawn_by(stays, sold_in, start),
+            drawn_wh=lot.drawn_wh,
             sold_wh=sold_before,
+            content_wh=lot.content_wh,
             after_s=start + stays.rules.interval_s,
         )
         in_batch = _sum_by_code(trades["seller"], trades["energy_wh"], len(stays))
@@ -179,7 +192,7 @@ def buyer_need(case: Case) -> list[Finding]:
     for start, trades in case.by_interval():
         bought, _ = case.in_interval_wh.get(start, _nothing(len(stays)))
         in_batch = _sum_by_code(trades["buyer"], trades["energy_wh"], len(stays))
-        left = np.maximum(stays.bid_cap_wh - stays.grid_only_wh(start), 0)
+        left = np.maximum(stays.bid_cap_wh - case.lot_at(start).drawn_wh, 0)
         for code in np.flatnonzero((in_batch > 0) & (bought + in_batch > left)):
             sentence = (
                 f"{stays.ids[code]} would buy {bought[code] + in_batch[code]} Wh "
@@ -197,8 +210,10 @@ def power(case: Case) -> list[Finding]:
         before_bought, before_sold = case.in_interval_wh.get(start, _nothing(len(stays)))
         bought = _sum_by_code(trades["buyer"], trades["energy_wh"], len(stays))
         sold = _sum_by_code(trades["seller"], trades["energy_wh"], len(stays))
+        lot = case.lot_at(start)
+        can_take = lot.chargeable_wh(stays.bid_cap_wh, start, end, planned=True)
         limits = {
-            "buyer": (bought, before_bought, stays.chargeable_wh(start, end, planned=True)),
+            "buyer": (bought, before_bought, can_take),
             "seller": (sold, before_sold, stays.dischargeable_wh(start, end, planned=True)),
         }
         for side, (in_batch, before, most) in limits.items():
@@ -217,32 +232,64 @@ def power(case: Case) -> list[Finding]:
 
 
 def price(case: Case) -> list[Finding]:
-    """Prices are the lot's posted ones, inside the band and inside both parties' limits."""
-    terms, rules = case.terms, case.stays.rules
-    posted = terms.peer_price(rules.guarantee, rules.efficiency)
+    """Prices lie inside the band and both parties' limits; what is posted is what is paid."""
+    terms = case.terms
     low, high = case.band
-    floor = terms.floor(rules.guarantee, rules.efficiency) if terms.limits else 0
-    ceiling = terms.ceiling() if terms.limits else high
     found = []
-    for i, trade in case.trades.iterrows():
-        buyer = int(trade["price_ueur_per_kwh"])
-        seller = int(trade["seller_price_ueur_per_kwh"])
-        faults = [
-            (not low <= seller <= buyer <= high, f"the band is {low} to {high}"),
-            (buyer - seller > case.largest_spread, f"the spread may be {case.largest_spread}"),
-            (buyer > ceiling, f"the buyer's ceiling is {ceiling}"),
-            (seller < floor, f"the seller's floor is {floor}"),
-            (
-                (buyer, seller) != (posted.buyer_ueur_per_kwh, posted.seller_ueur_per_kwh),
-                f"posted are {posted.buyer_ueur_per_kwh} and {posted.seller_ueur_per_kwh}",
-            ),
-        ]
-        found += [
-            _finding("price", i, f"{buyer} and {seller} ueur/kWh to buyer and seller; {expected}")
-            for is_wrong, expected in faults
-            if is_wrong
-        ]
+    for start, trades in case.by_interval():
+        lot = case.lot_at(start)
+        ceilings, floors = lot.limits(start)
+        expected = _expected_price(case, lot, start)
+        for i, trade in trades.iterrows():
+            buyer = int(trade["price_ueur_per_kwh"])
+            seller = int(trade["seller_price_ueur_per_kwh"])
+            ceiling = int(ceilings[trade["buyer"]]) if terms.limits else high
+            floor = int(floors[trade["seller"]]) if terms.limits else 0
+            faults = [
+                (not low <= seller <= buyer <= high, f"the band is {low} to {high}"),
+                (buyer - seller > case.largest_spread, f"the spread may be {case.largest_spread}"),
+                (buyer > ceiling, f"the buyer's ceiling is {ceiling}"),
+                (seller < floor, f"the seller's floor is {floor}"),
+                (not expected.is_met(buyer, seller), expected.sentence),
+            ]
+            found += [
+                _finding("price", i, f"{buyer} and {seller} ueur/kWh to buyer and seller; {why}")
+                for is_wrong, why in faults
+                if is_wrong
+            ]
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Expected:
+    """What the lot's market leaves open about a price: nothing where one is posted."""
+
+    posted: tuple[int, int] | None
+    lot_fee: int
+    sentence: str
+
+    def is_met(self, buyer: int, seller: int) -> bool:
+        if self.posted is None:
+            return buyer - seller >= self.lot_fee
+        return (buyer, seller) == self.posted
+
+
+def _expected_price(case: Case, lot: Lot, start_s: int) -> _Expected:
+    fee = case.terms.lot_fee
+    if case.mechanism not in PRIORITIES:
+        return _Expected(posted=None, lot_fee=fee, sentence=f"the lot's fee is {fee}")
+    rules = case.stays.rules
+    quoted = lot.posted(
+        Interval(
+            start_s=start_s,
+            end_s=start_s + rules.interval_s,
+            gate_s=start_s - rules.gate_lead_s,
+        )
+    )
+    if quoted is None:
+        return _Expected(posted=(-1, -1), lot_fee=fee, sentence="no price is posted")
+    posted = (int(quoted.buyer_ueur_per_kwh), int(quoted.seller_ueur_per_kwh))
+    return _Expected(posted=posted, lot_fee=fee, sentence=f"posted are {posted[0]} and {posted[1]}")
 
 
 def cost(case: Case) -> list[Finding]:

@@ -10,6 +10,7 @@ import pytest
 
 from trading.lot import LotRules, Stays, Terms
 from trading.operators import Case, findings
+from trading.operators.replica import Replica
 from trading.operators.rules import UNKNOWN_PARTY
 
 START = pd.Timestamp("2019-10-29T16:00Z")
@@ -58,15 +59,18 @@ def case(**changes) -> Case:
     trades = pd.DataFrame([trade | fields])
     cost = int((trades["energy_wh"] * trades["price_ueur_per_kwh"] // 1000).sum())
     nothing = np.zeros(4, np.int64)
+    own, terms = changes.get("stays", stays()), changes.get("terms", TERMS)
     good = Case(
         trades=trades,
         locked_ueur=cost,
         deadline_s=START_S,
-        stays=stays(),
-        terms=TERMS,
+        stays=own,
+        terms=terms,
         lot=1,
         band=(0, 1_000_000),
         largest_spread=30_000,
+        mechanism="pro-rata",
+        lot_at=Replica(own, terms).at,
         sold_wh=nothing,
         in_interval_wh={},
         keeps_lot_time=True,

@@ -1,0 +1,502 @@
+"""The state of a lot between two instants: what vehicles offer next, and how power then flows.
+
+The simulation steps one of these through the day; each operator steps its own, on its own copy of
+the sessions and with the trades that the chain confirmed, and so knows what every meter must show.
+
+In each meter interval agreed trades flow first, then grid energy by the lot's strategy, cut to what
+cables and connection leave. A seller neither charges in a market interval in which it sells, nor
+sells what it bought from peers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trading.lot.guarantee import saleable_wh, target_wh
+from trading.lot.physics import SECONDS_PER_HOUR, Efficiency, tapered_wh
+from trading.lot.stays import UNKNOWN, Stays
+from trading.lot.strategy import STRATEGIES, Outlook
+from trading.lot.terms import Terms
+from trading.market import Fills, OrderBook, PeerPrice, order_side
+from trading.market.pricing import BookTotals
+from trading.units import MAX_U32, Int64Array, cost_ueur
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A market interval: `gate_s` closes the market, power flows in [start_s, end_s)."""
+
+    start_s: int
+    end_s: int
+    gate_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers:
+    """What the vehicles that are there at gate closure bid and ask; arrays as the stays.
+
+    Attributes:
+        bids_wh, asks_wh: energy at their meters.
+        ceilings, floors: the most each buyer pays, the least each seller takes, ueur per kWh; None
+            where limits do not count.
+        price: what is posted for the interval; None where nothing is, and all stay on the grid.
+        soc: state of charge.
+    """
+
+    bids_wh: Int64Array
+    asks_wh: Int64Array
+    ceilings: Int64Array | None
+    floors: Int64Array | None
+    price: PeerPrice | None
+    soc: np.ndarray
+
+    def book(self, stays: Stays) -> OrderBook:
+        """The order book of these offers; who could never pay a price of 0 bids nothing."""
+        ceilings, floors = self.ceilings, self.floors
+        bids = self.bids_wh if ceilings is None else np.where(ceilings >= 0, self.bids_wh, 0)
+        buying, selling = np.flatnonzero(bids), np.flatnonzero(self.asks_wh)
+        return OrderBook(
+            buyers=order_side(
+                code=buying,
+                energy_wh=bids[buying],
+                soc=self.soc[buying],
+                arrival=stays.arrival_s[buying],
+                limit_price_ueur_per_kwh=None if ceilings is None else ceilings[buying],
+            ),
+            sellers=order_side(
+                code=selling,
+                energy_wh=self.asks_wh[selling],
+                soc=self.soc[selling],
+                arrival=stays.arrival_s[selling],
+                limit_price_ueur_per_kwh=None
+                if floors is None
+                else np.minimum(floors[selling], MAX_U32),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What moved in a meter interval, whole Wh.
+
+    Attributes:
+        grid_wh: drawn from the grid at the connection, cable losses included.
+        peers_wh: from sellers' to buyers' meters.
+        pv_wh: of the roof, into vehicles and cables.
+        export_wh: of the roof, fed into the grid.
+        cable_loss_wh: lost in the lot's cables.
+        curtailed_wh: wanted of the grid, and cut because of connection or cables.
+    """
+
+    grid_wh: int
+    peers_wh: int
+    pv_wh: int
+    export_wh: int
+    cable_loss_wh: int
+    curtailed_wh: int
+
+
+class Lot:
+    """A lot in motion; call `offers` and then `flow` for each market interval in turn.
+
+    Attributes:
+        stays: the sessions under their rules.
+        drawn_wh, from_peers_wh, to_peers_wh: energy at each session's meter so far.
+        promised_wh: what each seller has agreed to sell so far.
+        owed_wh: grid energy that a session owes because it left before delivering what it sold.
+        covered_wh: grid energy that a session drew at the expense of a seller who had left.
+        refund_ueur: what the lot pays back to buyers who left before taking what they bought.
+        shortfall_wh: agreed energy that did not flow because a party left before its time.
+    """
+
+    def __init__(self, stays: Stays, terms: Terms) -> None:
+        self.stays, self.terms, self.rules = stays, terms, stays.rules
+        n = len(stays)
+        self.drawn_wh = np.zeros(n, np.int64)
+        self.from_peers_wh = np.zeros(n, np.int64)
+        self.to_peers_wh = np.zeros(n, np.int64)
+        self.promised_wh = np.zeros(n, np.int64)
+        self.owed_wh = np.zeros(n, np.int64)
+        self.covered_wh = np.zeros(n, np.int64)
+        self.refund_ueur = np.zeros(n, np.int64)
+        self.shortfall_wh = 0
+        self._billed = np.zeros(n, np.int64)
+        self._replacement_billed = np.zeros(n, np.int64)
+        self._wants = STRATEGIES[self.rules.strategy]
+        self._steps = self.rules.efficiency.steps
+        self._drawn_at = np.zeros((len(self._steps), n), np.int64)
+        self._sold_at = np.zeros((len(self._steps), n), np.int64)
+        self._into_cables_wh = 0
+        step = self.rules.metered_s
+        first = int(stays.arrival_s.min()) // self.rules.interval_s * self.rules.interval_s
+        last = -(-int(stays.departure_s.max()) // self.rules.interval_s) * self.rules.interval_s
+        edges = np.arange(first, last + step, step)
+        self.edges_s = edges
+        site = self.rules.site
+        self._tariff = terms.buy_at(edges[:-1])
+        self._pv_wh = site.pv_wh(edges)
+        self._connection_wh = site.connection_wh(edges)
+        self._cable_wh = site.cable_wh(edges)
+        replacements = terms.replacements(stays.ids, self.rules.seed)
+        self.replacements = replacements
+        self._floors = terms.floors(replacements, self.rules.guarantee, self.rules.efficiency)
+
+    # ------------------------------------------------------------------ what is known
+
+    @property
+    def gained_wh(self) -> Int64Array:
+        """What each battery gained by charging so far."""
+        gained = [step.stored(wh) for step, wh in zip(self._steps, self._drawn_at, strict=True)]
+        return gained[0] if len(gained) == 1 else np.sum(gained, axis=0)
+
+    @property
+    def gave_wh(self) -> Int64Array:
+        """What each battery gave by discharging so far."""
+        gave = [step.drawn(wh) for step, wh in zip(self._steps, self._sold_at, strict=True)]
+        return gave[0] if len(gave) == 1 else np.sum(gave, axis=0)
+
+    @property
+    def content_wh(self) -> Int64Array:
+        """What each battery holds, or held when it left."""
+        return self.stays.content_wh + self.gained_wh - self.gave_wh
+
+    @property
+    def grid_bill_ueur(self) -> Int64Array:
+        """What each session owes for grid energy so far, every kWh at the tariff of its time."""
+        return self._billed // 1_000
+
+    @property
+    def lot_bears_ueur(self) -> Int64Array:
+        """What the lot pays for energy that leaving sellers owe, where it bears the shortfall."""
+        return self._replacement_billed // 1_000
+
+    def chargeable_wh(
+        self, wanted_wh: Int64Array, since_s: int, until_s: int, *, planned: bool = False
+    ) -> Int64Array:
+        """What each charger can feed of `wanted_wh`: power, presence and battery considered."""
+        stays = self.stays
+        most = np.minimum(wanted_wh, stays.chargeable_wh(since_s, until_s, planned=planned))
+        acceptance, efficiency = self.rules.acceptance, self.rules.efficiency
+        if acceptance is None:
+            return most
+        content = self.content_wh
+        rows = np.flatnonzero(
+            (most > 0) & (content + efficiency.stored(most) > stays.tapers_from_wh)
+        )
+        if not len(rows):
+            return most
+        leaves = stays.known_departure(since_s) if planned else stays.departure_s
+        tapered = tapered_wh(
+            power_w=stays.charge_w[rows],
+            content_wh=content[rows],
+            capacity_wh=stays.capacity_wh[rows],
+            since_s=np.maximum(since_s, stays.arrival_s[rows]),
+            until_s=np.minimum(until_s, leaves[rows]),
+            acceptance=acceptance,
+            charge_ppm=efficiency.charge_ppm,
+        )
+        most[rows] = np.minimum(most[rows], tapered)
+        return most
+
+    # ------------------------------------------------------------------ before an interval
+
+    def offers(self, interval: Interval) -> Offers | None:
+        """Bids and asks at gate closure, or None without both."""
+        stays = self.stays
+        start, end = interval.start_s, interval.end_s
+        there = stays.is_there(start)
+        bids = np.where(there, np.maximum(stays.bid_cap_wh - self.drawn_wh, 0), 0)
+        asks = np.where(there, self.left_to_sell_wh(), 0)
+        if not bids.any() or not asks.any():
+            return None
+        bids = self.chargeable_wh(bids, start, end, planned=True)
+        asks = np.minimum(asks, stays.dischargeable_wh(start, end, planned=True))
+        content = self.content_wh
+        saleable = saleable_wh(
+            stays,
+            drawn_wh=self.drawn_wh,
+            sold_wh=self.promised_wh,
+            content_wh=content,
+            after_s=end,
+        )
+        asks = np.minimum(asks, saleable)
+        at = self._step_at(start)
+        if self._cable_wh is not None:
+            last = self._step_at(end)
+            bids = _scaled(bids, int(self._cable_wh[at:last].min()) * (last - at))
+        if not bids.any() or not asks.any():
+            return None
+        totals = BookTotals(demand_wh=int(bids.sum()), supply_wh=int(asks.sum()))
+        limits = self.terms.limits
+        return Offers(
+            bids_wh=bids,
+            asks_wh=asks,
+            ceilings=self._ceilings(at) if limits else None,
+            floors=self._floors if limits else None,
+            price=self._quote(start, totals),
+            soc=content / stays.capacity_wh,
+        )
+
+    def posted(self, interval: Interval) -> PeerPrice | None:
+        """The price posted for an interval, as its offers have it."""
+        offers = self.offers(interval) if self.terms.pricing is not None else None
+        return (
+            self._quote(interval.start_s, BookTotals(demand_wh=0, supply_wh=0))
+            if (offers is None)
+            else offers.price
+        )
+
+    def _quote(self, start_s: int, totals: BookTotals) -> PeerPrice | None:
+        return self.terms.quote(
+            self.rules.guarantee,
+            self.rules.efficiency,
+            tariff=int(self._tariff[min(self._step_at(start_s), len(self._tariff) - 1)]),
+            feed_in=int(self.terms.feed_in_at(np.array([start_s]))[0]),
+            totals=totals,
+        )
+
+    def limits(self, start_s: int) -> tuple[Int64Array, Int64Array]:
+        """(ceilings, floors) of all sessions in the interval that begins then, ueur per kWh."""
+        return self._ceilings(min(self._step_at(start_s), len(self._tariff) - 1)), self._floors
+
+    def left_to_sell_wh(self) -> Int64Array:
+        """What each seller may still sell in its stay, time and power left aside."""
+        stays, rules = self.stays, self.rules
+        worst = rules.efficiency.worst if rules.efficiency.part_load else rules.efficiency
+        if not rules.arbitrage:
+            left = stays.ask_cap_wh - self.promised_wh
+            if not rules.efficiency.part_load:
+                return left
+            bound = worst.discharge_from(np.maximum(self._own_wh() - stays.kept_wh, 0))
+            bounded: Int64Array = np.minimum(left, bound)
+            return bounded
+        above = np.maximum(self.content_wh - stays.kept_wh, 0)
+        left = np.where(stays.is_seller, worst.discharge_from(above), 0)
+        if rules.v2g_cap_wh is not None:
+            left = np.minimum(left, rules.v2g_cap_wh - self.promised_wh)
+        return left
+
+    def _own_wh(self) -> Int64Array:
+        """What is left of the content on arrival."""
+        return self.stays.content_wh - self.gave_wh
+
+    def _ceilings(self, at: int) -> Int64Array:
+        """What grid energy costs each buyer instead: now's tariff if it would charge now."""
+        tariff = self._tariff
+        now = np.full(len(self.stays), tariff[at])
+        if self.rules.strategy == "at-once" or self.terms.tariff is None:
+            return now
+        outlook = self._outlook(at, target_wh(self.stays, self.to_peers_wh) - self.drawn_wh)
+        waits = (self._wants(outlook) <= 0) & (outlook.leaves_s != UNKNOWN)
+        if not waits.any() or at + 1 >= len(tariff):
+            return now
+        # Who waits takes the lowest tariff still to come: it never regrets not having bought.
+        lowest = np.minimum.accumulate(tariff[at + 1 :])
+        last = np.searchsorted(outlook.later_s, outlook.leaves_s, side="left") - 1
+        later = np.where(last >= 0, lowest[np.maximum(last, 0)], tariff[at])
+        return np.where(waits, np.minimum(later, now), now)
+
+    # ------------------------------------------------------------------ during an interval
+
+    def flow(self, interval: Interval, fills: Fills | None) -> list[Flow]:
+        """Let agreed trades and grid energy flow; one `Flow` a meter interval."""
+        first, last = self._step_at(interval.start_s), self._step_at(interval.end_s)
+        if fills is not None:
+            np.add.at(self.promised_wh, fills.seller, fills.energy_wh)
+        flows, steps = [], last - first
+        for k in range(steps):
+            part = None if fills is None else _part(fills, k, steps)
+            flows.append(self._flow(first + k, part))
+        return flows
+
+    def _flow(self, at: int, fills: Fills | None) -> Flow:
+        stays, n = self.stays, len(self.stays)
+        start, end = int(self.edges_s[at]), int(self.edges_s[at + 1])
+        wanted = np.maximum(target_wh(stays, self.to_peers_wh) - self.drawn_wh, 0)
+        possible = self.chargeable_wh(wanted, start, end)
+        if fills is not None:
+            possible[fills.seller] = 0
+        bought, sold = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        moved = None if fills is None else self._deliverable(fills, possible, start, end)
+        if fills is not None and moved is not None:
+            np.add.at(bought, fills.buyer, moved)
+            np.add.at(sold, fills.seller, moved)
+        grid = self._from_grid(at, wanted - bought, possible - bought)
+        grid, curtailed = self._within_limits(at, grid, int(bought.sum()))
+        if fills is not None and moved is not None:
+            self._make_good(fills, fills.energy_wh - moved, grid, int(self._tariff[at]))
+        drawn = bought + grid
+        self._billed += grid * self._tariff[at]
+        self._book(drawn, sold, start, end)
+        self.drawn_wh += drawn
+        self.from_peers_wh += bought
+        self.to_peers_wh += sold
+        return self._at_connection(at, int(grid.sum()), int(bought.sum()), curtailed)
+
+    def _from_grid(self, at: int, wanted: Int64Array, possible: Int64Array) -> Int64Array:
+        """What each vehicle asks of the grid."""
+        if self.rules.strategy == "at-once":
+            return possible
+        return np.minimum(self._wants(self._outlook(at, wanted)), possible)
+
+    def _outlook(self, at: int, wanted: Int64Array) -> Outlook:
+        start = int(self.edges_s[at])
+        return Outlook(
+            end_s=int(self.edges_s[at + 1]),
+            wanted_wh=np.maximum(wanted, 0),
+            power_w=self.stays.sure_charge_w,
+            leaves_s=self.stays.known_departure(start),
+            now_ueur_per_kwh=int(self._tariff[at]),
+            later_s=self.edges_s[at + 1 : -1],
+            later_ueur_per_kwh=self._tariff[at + 1 :],
+            step_s=self.rules.metered_s,
+        )
+
+    def _within_limits(self, at: int, grid: Int64Array, peers: int) -> tuple[Int64Array, int]:
+        """Cut grid energy to what cables and connection leave: (Wh, Wh cut).
+
+        Who could least make up for it later is served first.
+        """
+        if self._connection_wh is None and self._cable_wh is None:
+            return grid, 0
+        most = int(grid.sum())
+        if self._cable_wh is not None:
+            most = min(most, max(int(self._cable_wh[at]) - peers, 0))
+        if self._connection_wh is not None:
+            allowed = int(self._connection_wh[at]) + int(self._pv_wh[at])
+            most = min(most, max(self._net_of_loss(allowed, peers), 0))
+        cut = int(grid.sum()) - most
+        if cut <= 0:
+            return grid, 0
+        order = np.lexsort((np.arange(len(grid)), self._slack_s(at)))
+        before = np.cumsum(grid[order]) - grid[order]
+        served = np.zeros_like(grid)
+        served[order] = np.clip(most - before, 0, grid[order])
+        return served, cut
+
+    def _slack_s(self, at: int) -> Int64Array:
+        """Seconds each vehicle could wait and still draw what it wants by its departure."""
+        wanted = np.maximum(target_wh(self.stays, self.to_peers_wh) - self.drawn_wh, 0)
+        start = int(self.edges_s[at])
+        left_s = np.minimum(self.stays.known_departure(start) - start, 7 * 86_400)
+        needs_s = wanted * SECONDS_PER_HOUR // np.maximum(self.stays.sure_charge_w, 1)
+        slack: Int64Array = left_s - needs_s
+        return slack
+
+    def _net_of_loss(self, allowed_wh: int, peers_wh: int) -> int:
+        """The grid energy into vehicles that draws `allowed_wh` at the connection, losses paid."""
+        ppm = self.rules.site.cable_loss_ppm
+        most = allowed_wh
+        while most > 0 and most + self._loss_wh(most + peers_wh) > allowed_wh:
+            most -= max((most + self._loss_wh(most + peers_wh) - allowed_wh) * (1_000_000 - ppm)
+                        // 1_000_000, 1)  # fmt: skip
+        return most
+
+    def _loss_wh(self, into_vehicles_wh: int) -> int:
+        """Cable loss of the energy that flows now: the difference of two rounded-down sums."""
+        ppm = self.rules.site.cable_loss_ppm
+        return (
+            (self._into_cables_wh + into_vehicles_wh) * ppm // 1_000_000
+            - self._into_cables_wh * ppm // 1_000_000
+        )  # fmt: skip
+
+    def _at_connection(self, at: int, grid: int, peers: int, curtailed: int) -> Flow:
+        loss = self._loss_wh(grid + peers)
+        self._into_cables_wh += grid + peers
+        roof = int(self._pv_wh[at])
+        used = min(roof, grid + loss)
+        export = roof - used
+        if self.rules.site.connection_w is not None:
+            export = min(export, self.rules.site.connection_w * self.rules.metered_s
+                         // SECONDS_PER_HOUR)  # fmt: skip
+        return Flow(
+            grid_wh=grid + loss - used,
+            peers_wh=peers,
+            pv_wh=used,
+            export_wh=export,
+            cable_loss_wh=loss,
+            curtailed_wh=curtailed,
+        )
+
+    def _book(self, drawn: Int64Array, sold: Int64Array, start: int, end: int) -> None:
+        """Enter what meters counted under the step of the efficiency curve that it moved at."""
+        if len(self._steps) == 1:
+            self._drawn_at[0] += drawn
+            self._sold_at[0] += sold
+            return
+        efficiency: Efficiency = self.rules.efficiency
+        rows = np.arange(len(drawn))
+        most = np.maximum(self.stays.chargeable_wh(start, end), drawn)
+        self._drawn_at[efficiency.step_of(drawn, most), rows] += drawn
+        most = np.maximum(self.stays.dischargeable_wh(start, end), sold)
+        self._sold_at[efficiency.step_of(sold, most), rows] += sold
+
+    def _deliverable(
+        self, fills: Fills, possible: Int64Array, start_s: int, end_s: int
+    ) -> Int64Array:
+        """What flows of each agreed trade: all of it, unless a party left before its time."""
+        can_take = possible.copy()
+        can_give = self.stays.dischargeable_wh(start_s, end_s)
+        moved = fills.energy_wh.copy()
+        asked = np.bincount(fills.buyer, fills.energy_wh, len(can_take))
+        offered = np.bincount(fills.seller, fills.energy_wh, len(can_give))
+        if (asked <= can_take).all() and (offered <= can_give).all():
+            return moved
+        for i in range(len(fills)):
+            buyer, seller = fills.buyer[i], fills.seller[i]
+            moved[i] = min(fills.energy_wh[i], can_take[buyer], can_give[seller])
+            can_take[buyer] -= moved[i]
+            can_give[seller] -= moved[i]
+        return moved
+
+    def _make_good(self, fills: Fills, missing: Int64Array, grid: Int64Array, tariff: int) -> None:
+        """Settle what did not flow with whoever left, or with the lot (`terms.shortfall`).
+
+        A buyer pays for what it did not take. A seller owes the grid energy that its buyer draws in
+        the interval in place of what it did not deliver.
+        """
+        if not missing.any():
+            return
+        can_replace = grid.copy()
+        lot_bears = self.terms.shortfall == "lot"
+        for i in np.flatnonzero(missing):
+            buyer, seller = fills.buyer[i], fills.seller[i]
+            replaced = min(int(missing[i]), int(can_replace[buyer]))
+            can_replace[buyer] -= replaced
+            self.covered_wh[buyer] += replaced
+            self._billed[buyer] -= replaced * tariff
+            if lot_bears:
+                self._replacement_billed[buyer] += replaced * tariff
+                left = np.array([missing[i] - replaced])
+                self.refund_ueur[buyer] += cost_ueur(left, fills.price_ueur_per_kwh[i : i + 1])[0]
+            else:
+                self.owed_wh[seller] += replaced
+                self._billed[seller] += replaced * tariff
+            self.shortfall_wh += int(missing[i])
+
+    def _step_at(self, time_s: int) -> int:
+        """The meter interval at that time, the nearest there is."""
+        at = (time_s - int(self.edges_s[0])) // self.rules.metered_s
+        return min(max(at, 0), len(self._tariff))
+
+
+def _part(fills: Fills, k: int, steps: int) -> Fills:
+    """What flows of trades in the k-th of as many meter intervals; the parts add up exactly."""
+    if steps == 1:
+        return fills
+    energy = fills.energy_wh * (k + 1) // steps - fills.energy_wh * k // steps
+    return Fills(
+        buyer=fills.buyer,
+        seller=fills.seller,
+        energy_wh=energy,
+        price_ueur_per_kwh=fills.price_ueur_per_kwh,
+        seller_price_ueur_per_kwh=fills.seller_price_ueur_per_kwh,
+    )
+
+
+def _scaled(bids: Int64Array, most_wh: int) -> Int64Array:
+    """Bids cut in proportion to what the cables carry."""
+    total = int(bids.sum())
+    return bids if total <= most_wh else bids * max(most_wh, 0) // total

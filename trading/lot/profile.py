@@ -1,0 +1,111 @@
+"""Quantities that change in time: tariffs, background load, sun. Step functions in whole units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from trading.errors import OptionError
+from trading.units import Int64Array
+
+HOURS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A step function of time; make it with `constant`, `daily` or `series`.
+
+    Attributes:
+        values: whole numbers, in the unit of what the profile is for.
+        starts_s: Unix times from which each value holds, ascending, the last until `end_s`; None
+            for a profile that repeats every local day.
+        end_s: Unix time at which a series ends.
+        zone: IANA zone of a profile that repeats.
+    """
+
+    values: tuple[int, ...]
+    starts_s: tuple[int, ...] | None = None
+    end_s: int | None = None
+    zone: str = "UTC"
+
+    @classmethod
+    def constant(cls, value: int) -> Profile:
+        """The same at all times."""
+        return cls(values=(int(value),))
+
+    @classmethod
+    def daily(cls, values: Sequence[int], *, zone: str) -> Profile:
+        """Values of the hours of a local day, the same every day.
+
+        Raises:
+            OptionError: not 24 values, or no such zone.
+        """
+        if len(values) != HOURS:
+            raise OptionError("daily profile", f"{len(values)} values", "24, one an hour")
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise OptionError("zone", zone, "an IANA zone, such as America/Los_Angeles") from None
+        return cls(values=tuple(int(value) for value in values), zone=zone)
+
+    @classmethod
+    def series(cls, starts: pd.DatetimeIndex, values: Sequence[int] | Int64Array) -> Profile:
+        """A recorded series: each value holds until the next, the last as long as the one before.
+
+        Args:
+            starts: times with a zone, ascending.
+            values: as many.
+
+        Raises:
+            OptionError: fewer than two, times without a zone, or not ascending.
+        """
+        if len(starts) < 2 or len(starts) != len(values):
+            expected = "two times or more, and as many values"
+            raise OptionError("series", f"{len(starts)} times, {len(values)} values", expected)
+        if starts.tz is None:
+            raise OptionError("series", str(starts[0]), "times with a zone")
+        seconds = starts.tz_convert("UTC").as_unit("s").asi8
+        if not (np.diff(seconds) > 0).all():
+            raise OptionError("series", str(starts[0]), "times in ascending order, each once")
+        return cls(
+            values=tuple(int(value) for value in values),
+            starts_s=tuple(int(second) for second in seconds),
+            end_s=int(2 * seconds[-1] - seconds[-2]),
+        )
+
+    def at(self, times_s: Int64Array) -> Int64Array:
+        """The values at Unix times, shape of `times_s`.
+
+        Raises:
+            OptionError: a time lies outside the series.
+        """
+        values = np.array(self.values, dtype=np.int64)
+        if self.starts_s is not None:
+            starts = np.array(self.starts_s, dtype=np.int64)
+            end = self.end_s if self.end_s is not None else int(starts[-1])
+            outside = (times_s < starts[0]) | (times_s >= end)
+            if outside.any():
+                found = pd.Timestamp(int(times_s[outside][0]), unit="s", tz="UTC").isoformat()
+                first, last = (pd.Timestamp(s, unit="s", tz="UTC") for s in (int(starts[0]), end))
+                expected = f"a time from {first.isoformat()} to before {last.isoformat()}"
+                raise OptionError("series", found, expected)
+            return values[np.searchsorted(starts, times_s, side="right") - 1]
+        if len(values) == 1:
+            return np.full(np.shape(times_s), values[0])
+        local = pd.DatetimeIndex(pd.to_datetime(times_s, unit="s", utc=True)).tz_convert(self.zone)
+        of_hour: Int64Array = values[local.hour.to_numpy()]
+        return of_hour
+
+    @property
+    def highest(self) -> int:
+        """The largest value at any time."""
+        return max(self.values)
+
+    @property
+    def lowest(self) -> int:
+        """The smallest value at any time."""
+        return min(self.values)
