@@ -100,13 +100,13 @@ def test_a_users_own_settings_of_matplotlib_change_nothing(day: DayResult) -> No
 
 def test_the_load_names_both_peaks(day: DayResult) -> None:
     said = words(drawn("load", day))
-    assert "104.2 kW" in said
+    assert "102.4 kW" in said
     assert "70.7 kW" in said
 
 
 def test_the_load_names_one_peak_where_both_are_equal() -> None:
     said = words(drawn("load", days.make_day(verdict=days.reject_all)))
-    assert said.count("104.2 kW") == 1
+    assert said.count("102.4 kW") == 1
 
 
 def test_the_load_shows_the_hours_in_which_power_flows() -> None:
