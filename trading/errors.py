@@ -79,7 +79,7 @@ class OptionError(InputError):
 
 
 class SolverError(PeerchargeError, RuntimeError):
-    """An optimisation ended without the answer that it must have; a fault of ours or the solver's."""
+    """An optimisation ended without the answer it must have: a fault of ours or the solver's."""
 
 
 class LedgerError(PeerchargeError, RuntimeError):

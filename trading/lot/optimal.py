@@ -25,6 +25,7 @@ from trading.lot.program import Flows, Group, Program, solved
 from trading.lot.stays import Stays
 from trading.units import WH_PER_KWH, Int64Array
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerCosts:
     """What energy between peers costs.
@@ -50,7 +51,7 @@ class Optimum:
         grid_cost_ueur: tariff times energy from the grid, rounded down once.
         peers_cost_ueur: floor times energy sold, rounded down once.
         is_proven: whether nothing serves more, and nothing that serves as much is cheaper by more
-            than a millionth. False where the search over who sells when was cut short.
+            than `gap`. False where the search over who sells when was cut short.
         flows: the schedule itself.
     """
 
@@ -94,6 +95,7 @@ def best_charging(
     tariff_ueur_per_kwh: Int64Array | int,
     limit_wh: Int64Array | int | None = None,
     peers: PeerCosts | None = None,
+    gap: float = 1e-4,
 ) -> Optimum:
     """Serve the most need, at the least cost, with the lowest peak, in this order.
 
@@ -108,12 +110,16 @@ def best_charging(
         limit_wh: what the grid connection leaves to the chargers, of each interval or of all; less
             than 0 counts as 0. None for no limit.
         peers: what sold energy costs; None for V1G, in which nothing is discharged.
+        gap: with peers, how far above its proven bound the cost of a group may be, as a share of
+            it. V1G is exact.
 
     Raises:
-        OptionError: a number for neither one nor all intervals or sessions, a negative floor, or
-            peers under the guarantee `whole`, where what is sold would have to be recharged.
+        OptionError: a number for neither one nor all intervals or sessions, a negative floor or
+            gap, or peers under the guarantee `whole`, where what is sold must be recharged.
         SolverError: HiGHS gave no usable answer.
     """
+    if not 0 <= gap < 1:
+        raise OptionError("gap", gap, "a share from 0 to below 1, such as 0.0001")
     starts = interval_starts(stays, interval_s=interval_s)
     n, n_intervals = len(stays), len(starts)
     tariff = _each("tariff_ueur_per_kwh", tariff_ueur_per_kwh, n_intervals, "interval")
@@ -121,14 +127,13 @@ def best_charging(
     if limit_wh is not None:
         limit = np.maximum(_each("limit_wh", limit_wh, n_intervals, "interval"), 0)
     floor = None if peers is None else _checked_floor(stays, peers)
-    lot = _Lot(stays=stays, interval_s=interval_s, tariff=tariff, limit_wh=limit, floor=floor)
+    lot = _Lot(
+        stays=stays, interval_s=interval_s, tariff=tariff, limit_wh=limit, floor=floor, gap=gap
+    )
 
     parts = [lot.best(sessions, starts) for sessions in _groups(stays, starts, interval_s)]
     flows = Flows(
-        **{
-            name: _joined([getattr(part.flows, name) for part in parts])
-            for name in Flows.__slots__
-        }
+        **{name: _joined([getattr(part.flows, name) for part in parts]) for name in Flows.__slots__}
     )
     order = np.lexsort((flows.interval, flows.session))
     flows = Flows(**{name: getattr(flows, name)[order] for name in Flows.__slots__})
@@ -215,16 +220,17 @@ class _Lot:
     tariff: Int64Array
     limit_wh: Int64Array | None
     floor: Int64Array | None
+    gap: float
 
     def best(self, sessions: Int64Array, starts: Int64Array) -> _Part:
         group = self._group(sessions, starts)
         alone = Program(group, has_peers=False)
-        best = solved(alone)
+        best = solved(alone, gap=self.gap)
         if self.floor is None:
             return _Part(flows=alone.flows(best.x), is_proven=True)
         with_peers = Program(group, has_peers=True)
-        traded = solved(with_peers)
-        # A search that was cut short, or that ended a millionth early, may lose to no trade at all.
+        traded = solved(with_peers, gap=self.gap)
+        # A search that ended within the gap, or was cut short, may lose to no trade at all.
         if with_peers.rank(traded.x) < alone.rank(best.x):
             return _Part(flows=with_peers.flows(traded.x), is_proven=traded.is_proven)
         return _Part(flows=alone.flows(best.x), is_proven=traded.is_proven)

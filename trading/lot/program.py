@@ -20,10 +20,10 @@ from trading.units import Int64Array
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-# Where a search over who sells when ends: a millionth of the objective from its bound, or this many
-# nodes. Real days end within some hundred; a number of nodes, unlike a time, ends alike everywhere.
-_GAP = 1e-6
-_MOST_NODES = 2_000
+# Where a search over who sells when is cut short. The sample's days need 1 to 142 nodes; a number
+# of nodes, unlike a time, ends alike on every machine.
+_MOST_NODES = 500
+_LEAST_GAP = 1e-6
 
 # Solutions hold to 1e-6 Wh; what is below this is nothing, and half a Wh is far from both.
 _NOTHING_WH = 1e-3
@@ -217,15 +217,19 @@ class _Rows:
 # ---------------------------------------------------------------------- solving
 
 
-def solved(program: Program) -> Solution:
+def solved(program: Program, *, gap: float) -> Solution:
     """Serve the most, at the least cost, with the lowest peak.
+
+    Args:
+        program: columns and rows.
+        gap: how far above its bound, as a share of it, the least cost may be with peers.
 
     Raises:
         SolverError: HiGHS gave no usable answer.
     """
     if len(program.drawn) == 0:
         return Solution(x=np.zeros(len(program.most), np.int64), is_proven=True)
-    search = _Search(program)
+    search = _Search(program, gap)
     is_proven = True
     if len(program.modes):
         is_proven = search.fix_modes()
@@ -237,8 +241,8 @@ def solved(program: Program) -> Solution:
 class _Search:
     """Bounds that narrow from stage to stage: modes, then energy served, then cost, then peak."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, gap: float) -> None:
+        self.program, self.gap = program, gap
         self.least = np.zeros(len(program.most), np.int64)
         self.most = program.most.copy()
         self.served_wh = 0
@@ -280,7 +284,7 @@ class _Search:
             self.served_wh = int(np.floor(program.serves @ answer.x + _NOTHING_WH))
         # What serves a little more is welcome: the search for the most ended a millionth early.
         row = (program.serves, self.served_wh, np.inf)
-        answer = self._answer(self.cost, [row], whole)
+        answer = self._answer(self.cost, [row], whole, gap=self.gap)
         return answer.x, is_proven and answer.status == 0
 
     def _clash(self, x: Float64Array) -> bool:
@@ -339,7 +343,7 @@ class _Search:
         self.least[self.program.peak] = self.most[self.program.peak] = peak_wh
         x = self._minimum(self.cost, self._served())
         if x is not None and np.abs(x - np.rint(x)).max() > _NOTHING_WH:
-            x = self._answer(self.cost, self._served(), np.ones(len(x))).x
+            x = self._answer(self.cost, self._served(), np.ones(len(x)), gap=0.0).x
         return None if x is None else self._checked(np.rint(x).astype(np.int64))
 
     def _checked(self, x: Int64Array) -> Int64Array:
@@ -364,7 +368,12 @@ class _Search:
         return x
 
     def _answer(
-        self, goal: Int64Array | Float64Array, rows: list[Any], whole: Float64Array | None
+        self,
+        goal: Int64Array | Float64Array,
+        rows: list[Any],
+        whole: Float64Array | None,
+        *,
+        gap: float = _LEAST_GAP,
     ) -> Any:
         # scipy takes half a second to import, and only this needs it.
         from scipy.optimize import Bounds, LinearConstraint, milp
@@ -381,7 +390,7 @@ class _Search:
             constraints=constraints,
             bounds=Bounds(self.least, self.most),
             integrality=whole,
-            options={"mip_rel_gap": _GAP, "node_limit": _MOST_NODES},
+            options={"mip_rel_gap": gap, "node_limit": _MOST_NODES},
         )
 
 
