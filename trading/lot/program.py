@@ -256,8 +256,10 @@ class _Search:
         a bound. Where the corner found happens to keep the rule, it is the best there is.
         """
         program = self.program
-        self.serve_the_most()
-        x = self._minimum(self.cost, self._served())
+        served = self._most_served()
+        most = float(program.serves @ served) if served is not None else self._fitting_wh()
+        most = round(most) if abs(most - round(most)) <= _NOTHING_WH else most - _LEAST_GAP
+        x = self._minimum(self.cost, [(program.serves, most, np.inf)])
         is_proven = True
         if x is None or self._clash(x):
             x, is_proven = self._branched()
@@ -268,14 +270,11 @@ class _Search:
         return is_proven
 
     def _branched(self) -> tuple[Float64Array | None, bool]:
-        """The same with whole modes, by branch and bound; None if the nodes end before it has any.
-
-        Without a limit every need that fits its stay is served whatever the modes.
-        """
+        """The same with whole modes, by branch and bound; None if the nodes end before any."""
         program = self.program
         whole = np.zeros(len(program.most))
         whole[program.modes] = 1
-        is_proven = True
+        is_proven, self.served_wh = True, self._fitting_wh()
         if program.group.limit_wh is not None:
             answer = self._answer(-program.serves, [], whole)
             if answer.x is None:
@@ -293,15 +292,30 @@ class _Search:
         return bool((charges & (x[program.sold_of_mode] > _NOTHING_WH)).any())
 
     def serve_the_most(self) -> None:
-        """Fix the energy served at the most there is."""
-        group, serves = self.program.group, self.program.serves
-        if group.limit_wh is None:
-            self.served_wh = int(np.minimum(group.need_wh, group.charge_wh.sum(axis=1)).sum())
+        """Fix the energy served at the most there is, in whole Wh."""
+        x = self._most_served()
+        if x is None:
+            self.served_wh = self._fitting_wh()
             return
-        x = self._minimum(-serves, [])
+        if not _is_whole(x):
+            x = self._answer(-self.program.serves, [], np.ones(len(x)), gap=0.0).x
+            if x is None:
+                raise _no_answer("infeasible in whole Wh, though serving nobody is a solution")
+        self.served_wh = int(np.rint(self.program.serves @ x))
+
+    def _most_served(self) -> Float64Array | None:
+        """A corner that serves the most; None without a limit, where every need that fits is."""
+        if self.program.group.limit_wh is None:
+            return None
+        x = self._minimum(-self.program.serves, [])
         if x is None:
             raise _no_answer("infeasible, though serving nobody is a solution")
-        self.served_wh = int(np.floor(serves @ x + _NOTHING_WH))
+        return x
+
+    def _fitting_wh(self) -> int:
+        """What stays and chargers allow of all needs, whatever the modes."""
+        group = self.program.group
+        return int(np.minimum(group.need_wh, group.charge_wh.sum(axis=1)).sum())
 
     def cheapest(self, *, peak_wh: int) -> Int64Array:
         """The least cost under a peak, in whole Wh.
@@ -342,7 +356,7 @@ class _Search:
         # With the peak fixed its column leaves the network; as a column of its own it would not.
         self.least[self.program.peak] = self.most[self.program.peak] = peak_wh
         x = self._minimum(self.cost, self._served())
-        if x is not None and np.abs(x - np.rint(x)).max() > _NOTHING_WH:
+        if x is not None and not _is_whole(x):
             x = self._answer(self.cost, self._served(), np.ones(len(x)), gap=0.0).x
         return None if x is None else self._checked(np.rint(x).astype(np.int64))
 
@@ -392,6 +406,10 @@ class _Search:
             integrality=whole,
             options={"mip_rel_gap": gap, "node_limit": _MOST_NODES},
         )
+
+
+def _is_whole(x: Float64Array) -> bool:
+    return bool(np.abs(x - np.rint(x)).max(initial=0.0) <= _NOTHING_WH)
 
 
 def _exact(price: Int64Array, wh: Int64Array) -> int:
