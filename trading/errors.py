@@ -4,6 +4,7 @@ PeerchargeError
 ├── InputError (ValueError)          bad input; the command exits with 2
 │   ├── TableError                   rows of a table: file, row, column, value, expected
 │   └── OptionError                  one argument or option: name, value, expected
+├── SolverError (RuntimeError)       an optimisation ended without the answer that it must have
 └── LedgerError (RuntimeError)       anything the ledger says or fails to say
     ├── LedgerUnreachableError       no answer from the node; retryable
     │   └── OutcomeUnknownError      a transaction was sent and may still be mined; says which
@@ -75,6 +76,10 @@ class OptionError(InputError):
         self.value = value
         self.expected = expected
         super().__init__(f"{name}={value!r}: expected {expected}")
+
+
+class SolverError(PeerchargeError, RuntimeError):
+    """An optimisation ended without the answer it must have: a fault of ours or the solver's."""
 
 
 class LedgerError(PeerchargeError, RuntimeError):
