@@ -73,8 +73,8 @@ def sweep(
 ) -> None:
     """Run a grid or a random sample of scenarios, and write one table of results.
 
-    Every scenario is checked before the first one runs. No chain is involved: honest operators agree
-    to every trade. Exits with 1 if a scenario has no result; the others are kept.
+    Every scenario is checked before the first one runs. No chain is involved: honest operators
+    agree to every trade. Exits with 1 if a scenario has no result; the others are kept.
     """
     from trading.study import SweepFolder, read_plan, run_sweep, usable_cpus, workers_of
 
@@ -84,9 +84,10 @@ def sweep(
     if dry_run:
         _say(_counted(plan))
         return
-    store = SweepFolder(out, plan)
-    n_todo = sum(scenario.key() not in store.done for scenario in plan.scenarios)
-    with workers_of(jobs=_jobs(jobs, usable_cpus(), n_todo), dask=dask) as workers:
+    n_jobs = min(usable_cpus(), n) if jobs is None else jobs
+    with workers_of(jobs=n_jobs, dask=dask) as workers:
+        store = SweepFolder(out, plan)
+        n_todo = sum(scenario.key() not in store.done for scenario in plan.scenarios)
         ready = f"; {n - n_todo} are ready" if n_todo < n else ""
         _say(f"{_counted(plan)}{ready}; running {n_todo} {workers.description}.")
         try:
@@ -105,13 +106,6 @@ def sweep(
             f"{store.failures_path} says why, the first: {first.error}: {first.message}"
         )
         raise typer.Exit(EXIT_FAILURES)
-
-
-def _jobs(asked: int | None, cpus: int, n_todo: int) -> int:
-    """As asked, or one a CPU; nothing to do needs no process of its own."""
-    if n_todo == 0:
-        return 1
-    return min(cpus, n_todo) if asked is None else asked
 
 
 def _counted(plan: Plan) -> str:

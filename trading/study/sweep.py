@@ -18,6 +18,7 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from trading.study.scenario import Scenario, evaluate
 from trading.study.store import RESULTS, Failure, SweepFolder, code_sha256, row_of
 from trading.study.workers import Workers
 
-LARGEST_CHUNK = 32
-"""Scenarios a chunk at most: of a day each, about a second's work."""
+LARGEST_CHUNK = 3_000
+"""Intervals of all scenarios of a chunk: 32 days of 15 min, a second's work or two."""
+SECONDS_PER_DAY = 86_400
 CHUNKS_A_SLOT = 8
 """Small sweeps go in smaller chunks, so that no worker is idle for long at the end."""
 ATTEMPTS = 2
@@ -141,8 +143,21 @@ def _failure(scenario: Scenario, error: BaseException) -> Failure:
 def _chunks(scenarios: Sequence[Scenario], slots: int) -> list[Chunk]:
     """In an order in which those that read the same sessions follow one another."""
     ordered = sorted(scenarios, key=lambda s: (s.lot, s.assignment, s.seed))
-    size = max(1, min(LARGEST_CHUNK, -(-len(ordered) // (slots * CHUNKS_A_SLOT))))
-    return [tuple(ordered[i : i + size]) for i in range(0, len(ordered), size)]
+    enough = min(LARGEST_CHUNK, sum(map(_intervals, ordered)) / (slots * CHUNKS_A_SLOT))
+    chunks, chunk, held = list[Chunk](), list[Scenario](), 0.0
+    for scenario in ordered:
+        chunk.append(scenario)
+        held += _intervals(scenario)
+        if held >= enough:
+            chunks.append(tuple(chunk))
+            chunk, held = [], 0.0
+    return [*chunks, tuple(chunk)] if chunk else chunks
+
+
+def _intervals(scenario: Scenario) -> float:
+    """About how many intervals a scenario runs through, which is what its work grows with."""
+    first, last = (date.fromisoformat(day) for day in (scenario.from_date, scenario.to_date))
+    return ((last - first).days + 1) * SECONDS_PER_DAY / scenario.interval_s
 
 
 def _results(workers: Workers, chunks: Sequence[Chunk]) -> Iterator[ChunkResult]:
