@@ -80,22 +80,23 @@ def sweep(
 
     began_s = time.monotonic()
     plan = read_plan(config)
-    n = len(plan.scenarios)
+    n = plan.n_distinct()
     if dry_run:
         _say(_counted(plan))
         return
     n_jobs = min(usable_cpus(), n) if jobs is None else jobs
     with workers_of(jobs=n_jobs, dask=dask) as workers:
         store = SweepFolder(out, plan)
-        n_todo = sum(scenario.key() not in store.done for scenario in plan.scenarios)
+        n_todo = n - len(store.done)
         ready = f"; {n - n_todo} are ready" if n_todo < n else ""
         _say(f"{_counted(plan)}{ready}; running {n_todo} {workers.description}.")
         try:
             with progress_bars() as progress:
                 result = run_sweep(plan, store, workers, csv=csv, progress=progress)
         except KeyboardInterrupt:
-            done = sum(scenario.key() in store.done for scenario in plan.scenarios)
-            _say(f"\nInterrupted with {done} of {n} scenarios done, kept in {out}. To go on:")
+            _say(
+                f"\nInterrupted with {len(store.done)} of {n} scenarios done, kept in {out}. To go on:"
+            )
             _say(f"  peercharge {shlex.join(sys.argv[1:])}")
             raise typer.Exit(EXIT_INTERRUPTED) from None
     _print(result, as_json=as_json, took_s=time.monotonic() - began_s)
@@ -110,8 +111,12 @@ def sweep(
 
 def _counted(plan: Plan) -> str:
     n = len(plan.scenarios)
-    left_out = f" ({plan.crossed} more are left out, T_b above T_s)" if plan.crossed else ""
-    return f"{plan.source}: {n} scenario{'s' if n != 1 else ''}{left_out}"
+    text = f"{plan.source}: {n} scenario{'s' if n != 1 else ''}"
+    if repeats := n - plan.n_distinct():
+        text += f" ({repeats} repeat another and are computed once)"
+    if plan.crossed:
+        text += f" ({plan.crossed} more are left out, T_b above T_s)"
+    return text
 
 
 def _say(text: str) -> None:

@@ -91,7 +91,8 @@ class Plan:
         source: the configuration file.
         config: its content, in values that JSON knows.
         lots: the lots that it names.
-        scenarios: each once, in a fixed order: lot, grid, draw, date.
+        scenarios: in a fixed order: lot, grid, draw, date. Draws from lists can repeat one another;
+            they stay, so that statistics over the draws are right, and are computed once.
         crossed: how many scenarios with T_b above T_s were left out.
     """
 
@@ -100,6 +101,10 @@ class Plan:
     lots: tuple[Lot, ...]
     scenarios: tuple[Scenario, ...]
     crossed: int
+
+    def n_distinct(self) -> int:
+        """How many different scenarios there are."""
+        return len(set(self.scenarios))
 
     def digest(self) -> str:
         """SHA-256 over the scenarios' keys in order; comments and layout of the file are free."""
@@ -344,7 +349,7 @@ class _Reader:
 
     def _scenarios(self, lots: Mapping[str, Lot]) -> tuple[tuple[Scenario, ...], int]:
         skip = self.config.get("skip_crossed_thresholds", False)
-        scenarios: dict[str, Scenario] = {}
+        scenarios: list[Scenario] = []
         faulty: dict[str, tuple[OptionError, int]] = {}
         crossed = 0
         for record in self._records(lots):
@@ -355,14 +360,10 @@ class _Reader:
                 crossed += 1
                 continue
             try:
-                scenario = Scenario(**record)
+                scenarios.append(Scenario(**record))
             except OptionError as error:
                 known = faulty.get(str(error), (error, 0))
                 faulty[str(error)] = (known[0], known[1] + 1)
-                continue
-            if scenarios.setdefault(scenario.key(), scenario) is not scenario:
-                self.faults.append(f"two scenarios are the same: {scenario.record()}")
-                break
         for fault, count in faulty.values():
             places = [place for place, keys in self._places() if fault.name in keys]
             where = f"{places[0]}.{fault.name}" if places else fault.name
@@ -370,7 +371,7 @@ class _Reader:
             self._fault(where, fault.value, f"{fault.expected} (in {n})")
         if not scenarios and not self.faults:
             self.faults.append("no scenario is left: T_b is above T_s in all of them")
-        return tuple(scenarios.values()), crossed
+        return tuple(scenarios), crossed
 
     def _records(self, lots: Mapping[str, Lot]) -> Iterator[dict[str, Any]]:
         """Each scenario's fields: lot outermost, then the grid, then the draws, then the dates."""

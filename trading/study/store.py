@@ -87,7 +87,7 @@ class SweepFolder:
         except OSError as error:
             expected = f"a folder that can be written ({error.strerror})"
             raise OptionError("out", str(path), expected) from None
-        self.done = self._keys_done()
+        self.done = self._keys_done() & {scenario.key() for scenario in plan.scenarios}
 
     @property
     def failures_path(self) -> Path:
@@ -110,41 +110,42 @@ class SweepFolder:
         Columns: `scenario`, the number in the plan from 0; `key`; the scenario's fields, `sessions`
         excepted; the results. A result that some scenarios lack is null there.
         """
-        position = {scenario.key(): i for i, scenario in enumerate(self.plan.scenarios)}
-        table = self._table(position)
+        keys = [scenario.key() for scenario in self.plan.scenarios]
+        table = self._table(keys)
         _write(self.path / RESULTS, lambda file: pq.write_table(table, file))
         if csv:
             _write(self.path / RESULTS_CSV, lambda file: pa_csv.write_csv(table, file))
         if failures:
-            text = self._failures_csv(failures, position)
+            text = self._failures_csv(failures, keys)
             _write(self.path / FAILURES, lambda file: file.write_text(text, "utf-8"))
         else:
             (self.path / FAILURES).unlink(missing_ok=True)
         return table
 
-    def _table(self, position: Mapping[str, int]) -> pa.Table:
+    def _table(self, keys: Sequence[str]) -> pa.Table:
         tables = [pq.read_table(file) for file in sorted(self._parts.glob("*.parquet"))]
         if not tables:
             none = {"scenario": pa.array([], pa.int64()), "key": pa.array([], pa.string())}
             return pa.table(none)
         # What is a whole number in one part and none or a fraction in another is one column.
         table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
-        numbers = [position.get(key, -1) for key in table.column("key").to_pylist()]
-        first = {number: row for row, number in reversed(list(enumerate(numbers))) if number >= 0}
-        order = sorted(first)
-        table = table.take([first[number] for number in order]).combine_chunks()
-        return table.add_column(0, "scenario", pa.array(order, pa.int64()))
+        row_of_key = {key: row for row, key in enumerate(table.column("key").to_pylist())}
+        numbers = [number for number, key in enumerate(keys) if key in row_of_key]
+        table = table.take([row_of_key[keys[number]] for number in numbers]).combine_chunks()
+        return table.add_column(0, "scenario", pa.array(numbers, pa.int64()))
 
-    def _failures_csv(self, failures: Collection[Failure], position: Mapping[str, int]) -> str:
+    def _failures_csv(self, failures: Collection[Failure], keys: Sequence[str]) -> str:
+        of_key = {failure.key: failure for failure in failures}
         rows: list[dict[str, Any]] = [
             {
-                "scenario": position[failure.key],
-                "key": failure.key,
-                "error": failure.error,
-                "message": failure.message,
-                **self.plan.scenarios[position[failure.key]].record(),
+                "scenario": number,
+                "key": key,
+                "error": of_key[key].error,
+                "message": of_key[key].message,
+                **self.plan.scenarios[number].record(),
             }
-            for failure in sorted(failures, key=lambda failure: position[failure.key])
+            for number, key in enumerate(keys)
+            if key in of_key
         ]
         frame = pd.DataFrame(rows)
         return str(frame.to_csv(index=False, lineterminator="\n"))

@@ -56,7 +56,7 @@ class SweepResult:
     """A sweep that has run to its end.
 
     Attributes:
-        scenarios: of the plan.
+        scenarios: distinct ones of the plan.
         ready: how many of them had a result before.
         failures: those without a result now, in the plan's order.
         table: the results, as in `results.parquet`.
@@ -87,21 +87,20 @@ def run_sweep(
         folder: of this plan.
         workers: who computes.
         csv: also write the results as CSV.
-        progress: called with (what, scenarios done, scenarios of the plan).
+        progress: called with (what, scenarios done, distinct scenarios of the plan).
 
     Raises:
         SweepError: workers run another version of this program, or are gone for good.
         KeyboardInterrupt: as it comes; what is done is kept.
     """
-    position = {scenario.key(): i for i, scenario in enumerate(plan.scenarios)}
-    missing = [s for key, s in zip(position, plan.scenarios, strict=True) if key not in folder.done]
-    ready = len(plan.scenarios) - len(missing)
+    distinct = {scenario.key(): scenario for scenario in plan.scenarios}
+    missing = [scenario for key, scenario in distinct.items() if key not in folder.done]
     failures: dict[str, Failure] = {}
 
     def tell() -> None:
         if progress is not None:
-            done = len(position) - len(missing) + finished
-            progress("running scenarios", done, len(position))
+            done = len(distinct) - len(missing) + finished
+            progress("running scenarios", done, len(distinct))
 
     finished = 0
     tell()
@@ -115,10 +114,10 @@ def run_sweep(
         failures.update({failure.key: failure for failure in result.failures})
         finished += len(result.rows) + len(result.failures)
         tell()
-    ordered = tuple(sorted(failures.values(), key=lambda failure: position[failure.key]))
+    ordered = tuple(failures[key] for key in distinct if key in failures)
     return SweepResult(
-        scenarios=len(plan.scenarios),
-        ready=ready,
+        scenarios=len(distinct),
+        ready=len(distinct) - len(missing),
         failures=ordered,
         table=folder.finish(ordered, csv=csv),
         path=folder.path / RESULTS,

@@ -179,7 +179,7 @@ def test_lots_and_days_can_be_drawn(tmp_path: Path) -> None:
     format = "acn"
     """
     scenarios = plan_of(text, tmp_path).scenarios
-    assert 10 <= len(scenarios) <= 20
+    assert len(scenarios) == 20
     assert {s.lot for s in scenarios} == {"a", "b"}
     assert {s.from_date for s in scenarios} <= {*WEEKDAYS, "2019-11-03"}
 
@@ -258,10 +258,6 @@ def test_scenarios_with_crossed_thresholds_are_refused_or_left_out(tmp_path: Pat
         (
             "[sample]\nn = 2\n[sample.ranges]\nmechanism = { low = 1, high = 2 }",
             "expected a list to choose from",
-        ),
-        (
-            "[sample]\nn = 9\n[sample.ranges]\nseed = { low = 0, high = 3 }",
-            "two scenarios are the same",
         ),
         ("[lots.a]\nformat = 'acn'", "expected the key sessions"),
         ("[lots.a]\nsessions = 'sample'\nformat = 'acn'", "lots.a.format='acn': expected none"),

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import trading.study.store
-from tests.unit.study.plans import ONE_FAILS, TWENTY_FOUR, plan_of
+from tests.unit.study.plans import ONE_FAILS, SMALL, TWENTY_FOUR, plan_of
 from trading.errors import OptionError, SweepError
 from trading.study import (
     Plan,
@@ -100,6 +100,15 @@ def test_a_cluster_of_two_workers_writes_what_one_process_does(
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     swept(plan, tmp_path, dask="local:2")
     assert files_of(tmp_path) == expected
+
+
+def test_draws_that_repeat_one_another_are_rows_of_their_own_and_run_once(tmp_path: Path) -> None:
+    text = SMALL + "[sample]\nn = 9\n[sample.ranges]\nseed = { low = 1, high = 3 }\n"
+    plan = plan_of(text, tmp_path)
+    result = swept(plan, tmp_path / "out")
+    assert result.scenarios == plan.n_distinct() == 3
+    assert result.table.column("scenario").to_pylist() == list(range(9))
+    assert sorted(result.table.column("seed").to_pylist()) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
 
 
 # ---------------------------------------------------------------------- interruptions
