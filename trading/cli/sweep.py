@@ -94,9 +94,8 @@ def sweep(
             with progress_bars() as progress:
                 result = run_sweep(plan, store, workers, csv=csv, progress=progress)
         except KeyboardInterrupt:
-            _say(
-                f"\nInterrupted with {len(store.done)} of {n} scenarios done, kept in {out}. To go on:"
-            )
+            done = f"{len(store.done)} of {n} scenarios done"
+            _say(f"\nInterrupted with {done}, kept in {out}. To go on:")
             _say(f"  peercharge {shlex.join(sys.argv[1:])}")
             raise typer.Exit(EXIT_INTERRUPTED) from None
     _print(result, as_json=as_json, took_s=time.monotonic() - began_s)

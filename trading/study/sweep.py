@@ -28,7 +28,7 @@ from trading.errors import PeerchargeError, SweepError
 from trading.study.config import Plan
 from trading.study.scenario import Scenario, evaluate
 from trading.study.store import RESULTS, Failure, SweepFolder, code_sha256, row_of
-from trading.study.workers import Workers
+from trading.study.workers import R, Workers
 
 LARGEST_CHUNK = 3_000
 """Intervals of all scenarios of a chunk: 32 days of 15 min, a second's work or two."""
@@ -104,12 +104,10 @@ def run_sweep(
 
     finished = 0
     tell()
+    if missing:
+        _check_program(workers)
     for result in _results(workers, _chunks(missing, workers.slots())):
-        if result.code_sha256 != code_sha256():
-            raise SweepError(
-                f"a worker ({workers.description}) runs another version of peercharge; install the "
-                "same one everywhere, and run the same command again"
-            )
+        _check_code(workers, result.code_sha256)
         folder.add(result.rows)
         failures.update({failure.key: failure for failure in result.failures})
         finished += len(result.rows) + len(result.failures)
@@ -122,6 +120,27 @@ def run_sweep(
         table=folder.finish(ordered, csv=csv),
         path=folder.path / RESULTS,
     )
+
+
+def _check_program(workers: Workers) -> None:
+    """One small task first, so that workers that can do nothing fail no scenario."""
+    future = workers.submit(code_sha256)
+    wait([future])
+    error = _error_of(future)
+    if error is not None:
+        raise SweepError(
+            f"whoever computes ({workers.description}) cannot run this program: "
+            f"{type(error).__name__}: {error}"
+        )
+    _check_code(workers, future.result())
+
+
+def _check_code(workers: Workers, found: str) -> None:
+    if found != code_sha256():
+        raise SweepError(
+            f"a worker ({workers.description}) runs another version of peercharge; install the "
+            "same one everywhere, and run the same command again"
+        )
 
 
 def run_chunk(chunk: Sequence[Scenario]) -> ChunkResult:
@@ -211,6 +230,6 @@ def _alone(workers: Workers, scenario: Scenario) -> ChunkResult:
     return ChunkResult(rows=[], failures=[_failure(scenario, error)], code_sha256=code_sha256())
 
 
-def _error_of(future: Future[ChunkResult]) -> BaseException | None:
+def _error_of(future: Future[R]) -> BaseException | None:
     """What kept a task that has ended from its result; one that was cancelled has an error too."""
     return CancelledError("its worker went away") if future.cancelled() else future.exception()

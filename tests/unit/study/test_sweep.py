@@ -240,17 +240,17 @@ class _Crashing:
     def slots(self) -> int:
         return 2
 
-    def submit(self, task: Callable[..., object], chunk: tuple[Scenario, ...]) -> Future[object]:
+    def submit(self, task: Callable[..., object], *args: tuple[Scenario, ...]) -> Future[object]:
         if self.is_broken:
             raise BrokenProcessPool("broken")
-        for scenario in chunk:
+        for scenario in (scenario for chunk in args for scenario in chunk):
             if self.fates.get(scenario.key()):
                 future: Future[object] = Future()
                 error = self.fates[scenario.key()].pop(0)
                 future.set_exception(error)
                 self.is_broken = isinstance(error, BrokenProcessPool)
                 return future
-        return self.executor.submit(task, chunk)
+        return self.executor.submit(task, *args)
 
     def renew(self) -> None:
         self.is_broken = False
@@ -292,11 +292,30 @@ def test_workers_of_another_version_are_refused(
     import trading.study.sweep
 
     folder = SweepFolder(tmp_path, plan)
-    versions = iter(["theirs", *["ours"] * 99])
+    versions = iter(["ours", "ours", "theirs", *["ours"] * 99])
     monkeypatch.setattr(trading.study.sweep, "code_sha256", lambda: next(versions))
     with workers_of() as workers, pytest.raises(SweepError, match="another version of peercharge"):
         run_sweep(plan, folder, workers)
     assert SweepFolder(tmp_path, plan).done == set()
+
+
+def test_workers_that_can_do_nothing_fail_no_scenario(plan: Plan, tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path, plan)
+    with pytest.raises(SweepError, match="cannot run this program: ModuleNotFoundError: trading"):
+        run_sweep(plan, folder, _Unable())
+    assert not (tmp_path / "failures.csv").exists()
+
+
+class _Unable(_Refusing):
+    """Workers without this package."""
+
+    def __init__(self) -> None:
+        pass
+
+    def submit(self, *_arguments: object) -> Future[object]:
+        future: Future[object] = Future()
+        future.set_exception(ModuleNotFoundError("trading"))
+        return future
 
 
 # ---------------------------------------------------------------------- the folder
