@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from tests.unit.study.plans import SMALL, TWENTY_FOUR, plan_of
 from trading.data import sample_path
 from trading.errors import ConfigError
-from trading.study import KEYS, Scenario, read_plan
+from trading.study import KEYS, Scenario, evaluate, read_plan
 from trading.study.config import _drawn
 
 EXAMPLE = Path(__file__).parents[3] / "trading" / "study" / "example.toml"
+PAGE = EXAMPLE.parents[2] / "docs" / "sweep.md"
 WEEKDAYS = ["2019-10-28", "2019-10-29", "2019-10-30", "2019-10-31", "2019-11-01"]
 
 
@@ -320,11 +321,31 @@ def test_the_example_is_valid_and_says_how_many_scenarios_it_makes() -> None:
     assert len(read_plan(EXAMPLE).scenarios) == 2 * 2 * 5 * 6
 
 
+def section(title: str) -> str:
+    """A section of the document, down to the next heading."""
+    page = PAGE.read_text(encoding="utf-8")
+    return page.partition(f"\n{title}\n")[2].partition("\n#")[0]
+
+
 def test_the_document_lists_every_key_with_its_default() -> None:
-    page = (EXAMPLE.parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", page, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section("### Keys"), re.MULTILINE))
     assert sorted(rows) == sorted(KEYS)
     for field in fields(Scenario):
         if field.name in rows and field.name not in ("lot", "price_ueur_per_kwh"):
             default = str(field.default).lower() if field.type == "bool" else str(field.default)
-            assert rows[field.name].replace(" ", "").replace("_", "_") == default, field.name
+            assert rows[field.name] == default, field.name
+
+
+def test_the_document_lists_every_result() -> None:
+    cells = re.findall(r"^\| (`.*?`) \|", section("## Files"), re.MULTILINE)
+    names = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    day = Scenario(from_date="2019-11-02", to_date="2019-11-02")
+    assert names == list(evaluate(day))
+
+
+@pytest.mark.parametrize(("number", "n_scenarios"), [(0, 3 * 2 * 20), (1, 4 + 1), (2, 400)])
+def test_files_in_the_document_are_valid(tmp_path: Path, number: int, n_scenarios: int) -> None:
+    blocks = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    without_files = [block for block in blocks if "[lots" not in block]
+    assert len(without_files) == 3
+    assert len(plan_of(without_files[number], tmp_path).scenarios) == n_scenarios
