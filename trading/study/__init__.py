@@ -1,6 +1,7 @@
 """Many scenarios at once: what a configuration stands for, and running it to a table of results."""
 
-from trading.study.config import KEYS, Lot, Plan, read_plan
+from trading.study.axes import KEYS
+from trading.study.config import Lot, Plan, read_plan
 from trading.study.scenario import Scenario, evaluate
 from trading.study.store import Failure, SweepFolder
 from trading.study.sweep import SweepResult, run_sweep

@@ -34,7 +34,7 @@ import datetime as dt
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
 from itertools import product
@@ -45,30 +45,20 @@ import numpy as np
 
 from trading.data import load_sessions
 from trading.errors import ConfigError, InputError, OptionError
-from trading.study.scenario import SAMPLE, Scenario, Value, days_of, digest_of, file_of
+from trading.study.axes import EXPECTED, KEYS, TYPES, choice, drawn, is_of_type, typed
+from trading.study.dates import DAYS, days_named, days_of
+from trading.study.scenario import (
+    SAMPLE,
+    Scenario,
+    days_with_sessions,
+    digest_of,
+    file_of,
+)
 
-MOST_SCENARIOS = 10_000_000
+MOST_SCENARIOS = 1_000_000
 """More than any machine runs; a grid that crosses to more is a slip."""
 
 Keys = Mapping[str, Any]
-
-_SOURCE_FIELDS = ("lot", "sessions", "sessions_sha256", "format", "timezone")
-_DATE_FIELDS = ("from_date", "to_date")
-_TYPES: dict[str, str] = {
-    field.name: str(field.type)
-    for field in fields(Scenario)
-    if field.name not in (*_SOURCE_FIELDS, *_DATE_FIELDS)
-}
-KEYS = ("lot", "date", *_TYPES)
-"""What may stand in `base`, `grid` and `sample.ranges`."""
-DAYS: dict[str, frozenset[int]] = {
-    "all": frozenset(range(7)),
-    "weekdays": frozenset(range(5)),
-    "weekends": frozenset({5, 6}),
-}
-"""Kinds of days, as Python numbers them from Monday on."""
-MIDDLE = "middle"
-"""As `price_ueur_per_kwh`: the middle of floor and ceiling, in a list beside prices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +260,7 @@ class _Reader:
             sha256=digest,
             format=format,
             timezone=timezone,
-            days=days_of(read),
+            days=days_with_sessions(read),
         )
 
     # ------------------------------------------------------------------ values
@@ -307,17 +297,17 @@ class _Reader:
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 self._fault(where, value, "one of " + ", ".join(lots) + hint)
         elif key == "date":
-            if _days_named(value) is None:
+            if days_named(value) is None:
                 expected = "a day as 2019-10-29, or days as '2019-10-28..2019-11-03'"
                 self._fault(where, value, expected)
-        elif not _is_of_type(value, _TYPES[key]):
-            self._fault(where, value, _EXPECTED[_TYPES[key]])
+        elif not is_of_type(value, TYPES[key]):
+            self._fault(where, value, EXPECTED[TYPES[key]])
 
     def _check_days(self, where: str, table: Keys, lots: Mapping[str, Lot]) -> None:
         n_faults = len(self.faults)
         self._known(table, ("from", "to", "days", "at_least"), f"{where}.")
         for key in ("from", "to"):
-            named = _days_named(table[key]) if key in table else None
+            named = days_named(table[key]) if key in table else None
             if key in table and (named is None or named[0] != named[1]):
                 self._fault(f"{where}.{key}", table[key], "a day as 2019-10-29")
         if table.get("days", "all") not in DAYS:
@@ -325,11 +315,13 @@ class _Reader:
         at_least = table.get("at_least", 1)
         if type(at_least) is not int or at_least < 1:
             self._fault(f"{where}.at_least", at_least, "sessions a day, a whole number from 1")
-        if len(self.faults) == n_faults and not any(_days_of(table, lot) for lot in lots.values()):
+        if len(self.faults) == n_faults and not any(
+            days_of(table, lot.days) for lot in lots.values()
+        ):
             self._fault(where, _plain(table), "days of which a lot has sessions; there are none")
 
     def _check_range(self, where: str, key: str, table: Keys) -> None:
-        kind = _TYPES.get(key, "")
+        kind = TYPES.get(key, "")
         if not kind.startswith(("int", "float")):
             self._fault(where, _plain(table), "a list to choose from; only numbers have a range")
             return
@@ -337,11 +329,11 @@ class _Reader:
         n_faults = len(self.faults)
         self._known(table, ("low", "high", "step"), f"{where}.")
         for end in ("low", "high"):
-            if not _is_of_type(table.get(end), kind):
-                self._fault(f"{where}.{end}", table.get(end), _EXPECTED[kind])
+            if not is_of_type(table.get(end), kind):
+                self._fault(f"{where}.{end}", table.get(end), EXPECTED[kind])
         step = table.get("step", 1)
-        if not _is_of_type(step, kind) or step <= 0:
-            self._fault(f"{where}.step", step, f"{_EXPECTED[kind]} above 0")
+        if not is_of_type(step, kind) or step <= 0:
+            self._fault(f"{where}.step", step, f"{EXPECTED[kind]} above 0")
         if len(self.faults) == n_faults and not table["low"] < table["high"]:
             self._fault(where, _plain(table), "low below high")
 
@@ -379,21 +371,21 @@ class _Reader:
         sampled = {key: ranges.pop(key, None) for key in ("lot", "date")}
         dates = grid.pop("date", [base.pop("date")] if "date" in base else [None])
         names = grid.pop("lot", [base.pop("lot")] if "lot" in base else list(lots))
-        fixed = {key: _typed(key, value) for key, value in base.items()}
-        points = [[(key, _typed(key, value)) for value in grid[key]] for key in grid]
-        draws = self._draws()
-        size = len(names) * int(np.prod([len(p) for p in points], dtype=float)) * len(draws)
+        fixed = {key: typed(key, value) for key, value in base.items()}
+        points = [[(key, typed(key, value)) for value in grid[key]] for key in grid]
+        n_draws = self.config.get("sample", {}).get("n", 1)
+        size = len(names) * math.prod(len(point) for point in points) * n_draws
         if size > MOST_SCENARIOS:
             self.faults.append(f"{size} scenarios; expected at most {MOST_SCENARIOS}")
             return
         for name, point, draw in product(
-            names if sampled["lot"] is None else [None], product(*points), draws
+            names if sampled["lot"] is None else [None], product(*points), self._draws()
         ):
-            drawn = {key: _drawn(key, ranges[key], draw[key]) for key in ranges}
-            lot = lots[name if name is not None else _choice(sampled["lot"], draw["lot"])]
+            values = {key: drawn(key, ranges[key], draw[key]) for key in ranges}
+            lot = lots[name if name is not None else choice(sampled["lot"], draw["lot"])]
             here = self._dates(lot, dates if sampled["date"] is None else sampled["date"])
             if sampled["date"] is not None and here:
-                here = [_choice(here, draw["date"])]
+                here = [choice(here, draw["date"])]
             for first, last in here:
                 yield {
                     "lot": lot.name,
@@ -405,7 +397,7 @@ class _Reader:
                     "to_date": last,
                     **fixed,
                     **dict(point),
-                    **drawn,
+                    **values,
                 }
 
     def _draws(self) -> list[dict[str, float]]:
@@ -428,9 +420,9 @@ class _Reader:
             if entry is None:
                 runs.append((str(min(lot.days)), str(max(lot.days))))
             elif isinstance(entry, dict):
-                runs += [(str(day), str(day)) for day in _days_of(entry, lot)]
+                runs += [(str(day), str(day)) for day in days_of(entry, lot.days)]
             else:
-                named = _days_named(entry)
+                named = days_named(entry)
                 if named is None or not any(named[0] <= day <= named[1] for day in lot.days):
                     near = f"{min(lot.days)} to {max(lot.days)}"
                     fault = OptionError(
@@ -441,82 +433,6 @@ class _Reader:
                     continue
                 runs.append((str(named[0]), str(named[1])))
         return list(dict.fromkeys(runs))
-
-
-_EXPECTED = {
-    "int": "a whole number",
-    "float": "a finite number",
-    "str": "a text",
-    "bool": "true or false",
-    "int | None": f"a whole number, or {MIDDLE!r} for the middle of floor and ceiling",
-}
-
-
-def _is_of_type(value: object, kind: str) -> bool:
-    """Whether a TOML value is what a field of this type takes; true is not 1, and 1 is 1.0."""
-    if kind == "int | None":
-        return value == MIDDLE or _is_of_type(value, "int")
-    if kind == "float":
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        return math.isfinite(value)
-    return type(value) is {"int": int, "str": str, "bool": bool}[kind]
-
-
-def _typed(key: str, value: Value) -> Value:
-    if key == "price_ueur_per_kwh" and value == MIDDLE:
-        return None
-    return float(value or 0) if _TYPES[key] == "float" else value
-
-
-def _drawn(key: str, values: Any, u: float) -> Value:
-    """What a draw from [0, 1) means for a key: a choice of a list, or a number of a range."""
-    if isinstance(values, list):
-        return _typed(key, _choice(values, u))
-    low, high = values["low"], values["high"]
-    step = values.get("step", None if _TYPES[key] == "float" else 1)
-    if step is None:
-        return float(low + u * (high - low))
-    n = int(np.floor((high - low) / step + 1e-9)) + 1
-    value = low + int(u * n) * step
-    # Steps of 0.05 from 0.1 on should give 0.15, not 0.15000000000000002.
-    return round(float(value), 12) if _TYPES[key] == "float" else int(value)
-
-
-def _choice(values: Sequence[Any], u: float) -> Any:
-    return values[min(int(u * len(values)), len(values) - 1)]
-
-
-def _days_named(value: object) -> tuple[dt.date, dt.date] | None:
-    """First and last day of a date of the file, or None where it is not one."""
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value, value
-    if not isinstance(value, str):
-        return None
-    ends = value.split("..")
-    try:
-        days = [dt.date.fromisoformat(end) for end in ends]
-    except ValueError:
-        return None
-    is_plain = [day.isoformat() for day in days] == ends
-    return (days[0], days[-1]) if is_plain and len(days) <= 2 and days[0] <= days[-1] else None
-
-
-def _days_of(table: Keys, lot: Lot) -> list[dt.date]:
-    """The days of `lot` that a table of `date` stands for."""
-    first, last = (
-        named[0] if key in table and (named := _days_named(table[key])) else None
-        for key in ("from", "to")
-    )
-    kinds, at_least = DAYS[table.get("days", "all")], table.get("at_least", 1)
-    return [
-        day
-        for day, n in lot.days.items()
-        if (first is None or first <= day)
-        and (last is None or day <= last)
-        and day.weekday() in kinds
-        and n >= at_least
-    ]
 
 
 def _plain(value: Any) -> Any:

@@ -289,7 +289,7 @@ def digest_of(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def days_of(sessions: Sessions) -> dict[date, int]:
+def days_with_sessions(sessions: Sessions) -> dict[date, int]:
     """How many sessions arrive on each local day that has one, in order of days."""
     local = sessions.frame["arrival"].dt.tz_convert(sessions.zone).dt.date
     return {day: int(n) for day, n in local.value_counts().sort_index().items()}

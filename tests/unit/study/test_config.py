@@ -17,7 +17,7 @@ from tests.unit.study.plans import SMALL, TWENTY_FOUR, plan_of
 from trading.data import sample_path
 from trading.errors import ConfigError
 from trading.study import KEYS, Scenario, evaluate, read_plan
-from trading.study.config import _drawn
+from trading.study.axes import drawn
 
 EXAMPLE = Path(__file__).parents[3] / "trading" / "study" / "example.toml"
 PAGE = EXAMPLE.parents[2] / "docs" / "sweep.md"
@@ -106,7 +106,7 @@ def test_a_thousand_draws_at_ten_points_have_ten_thousand_keys(tmp_path: Path) -
     u=st.floats(0, 1, exclude_max=True),
 )
 def test_a_draw_of_whole_numbers_is_a_step_within_the_range(low, width, step, u) -> None:
-    value = _drawn("seed", {"low": low, "high": low + width, "step": step}, u)
+    value = drawn("seed", {"low": low, "high": low + width, "step": step}, u)
     assert low <= value <= low + width
     assert (value - low) % step == 0
 
@@ -165,7 +165,7 @@ def test_lots_are_read_beside_the_file_and_have_days_of_their_own(tmp_path: Path
     assert {s.lot for s in only.scenarios} == {"small"}
 
 
-def test_lots_and_days_can_be_drawn(tmp_path: Path) -> None:
+def test_lots_and_days_can_bedrawn(tmp_path: Path) -> None:
     shutil.copy(sample_path(), tmp_path / "copy.csv")
     text = """
     [sample]
@@ -222,6 +222,9 @@ def test_scenarios_with_crossed_thresholds_are_refused_or_left_out(tmp_path: Pat
         ("[grid]\nv2g_share = [0.5, 1.4]", "v2g_share=1.4: expected a share from 0 to 1"),
         ("[base]\nv2g_share = nan", "base.v2g_share=nan: expected a finite number"),
         ("[base]\nseed = 1.0", "base.seed=1.0: expected a whole number"),
+        (f"[base]\nseed = {10**400}", "expected a whole number of at most 64 bits"),
+        (f"[base]\nv2g_share = {10**400}", "expected a finite number"),
+        ("[sample]\nn = 1000001\n[sample.ranges]\nseed = [1]", "expected at most 1000000"),
         ("[base]\nseed = true", "base.seed=True: expected a whole number"),
         ("[base]\nstrict = 1", "base.strict=1: expected true or false"),
         ("[base]\nprice_ueur_per_kwh = 'low'", "or 'middle' for the middle"),
@@ -301,7 +304,7 @@ def test_a_value_that_fails_in_many_scenarios_is_told_once(tmp_path: Path) -> No
 def test_a_grid_beyond_any_machine_is_refused_before_it_is_made(tmp_path: Path) -> None:
     many = ", ".join(str(i) for i in range(1000))
     text = f"[grid]\nseed = [{many}]\ngate_lead_s = [{many}]\nsmallest_trade_wh = [{many[3:]}]\n"
-    with pytest.raises(ConfigError, match="expected at most 10000000"):
+    with pytest.raises(ConfigError, match="expected at most 1000000"):
         plan_of(text, tmp_path)
 
 
