@@ -3,7 +3,9 @@
 PeerchargeError
 ├── InputError (ValueError)          bad input; the command exits with 2
 │   ├── TableError                   rows of a table: file, row, column, value, expected
-│   └── OptionError                  one argument or option: name, value, expected
+│   ├── OptionError                  one argument or option: name, value, expected
+│   └── ConfigError                  keys of a configuration file: file, key, value, expected
+├── SweepError (RuntimeError)        the machines that run a sweep failed, not its scenarios
 ├── SolverError (RuntimeError)       an optimisation ended without the answer that it must have
 └── LedgerError (RuntimeError)       anything the ledger says or fails to say
     ├── LedgerUnreachableError       no answer from the node; retryable
@@ -80,6 +82,30 @@ class OptionError(InputError):
 
 class SolverError(PeerchargeError, RuntimeError):
     """An optimisation ended without the answer it must have: a fault of ours or the solver's."""
+
+
+class ConfigError(InputError):
+    """A configuration file cannot be used; all faults in one raise.
+
+    Attributes:
+        source: the file.
+        faults: every fault found; each names its key with dots, as in `grid.v2g_share[1]`.
+    """
+
+    SHOWN = 5
+
+    def __init__(self, source: str, faults: Sequence[OptionError | str]) -> None:
+        self.source = source
+        self.faults = tuple(faults)
+        shown = [f"{source}: {fault}" for fault in self.faults[: self.SHOWN]]
+        more = len(self.faults) - len(shown)
+        if more:
+            shown.append(f"{source}: and {more} more")
+        super().__init__("\n".join(shown))
+
+
+class SweepError(PeerchargeError, RuntimeError):
+    """A sweep cannot go on; what it has computed is kept, and the same call goes on from there."""
 
 
 class LedgerError(PeerchargeError, RuntimeError):

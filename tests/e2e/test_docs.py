@@ -1,4 +1,4 @@
-"""README and the tutorial are followed: their Python runs, their commands end with 0."""
+"""README, tutorial and the page on sweeps are followed: Python runs, commands end with 0."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.tools import ROOT, find_tool
 
-PAGES = ("README.md", "docs/tutorial.md")
+PAGES = ("README.md", "docs/sweep.md", "docs/tutorial.md")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -30,8 +29,9 @@ def test_python_in_the_docs_runs(page):
 
 
 def commands() -> list[str]:
-    """Each shell block of the tutorial, its demonstration of `make` left to CI itself."""
-    return [block for block in blocks("docs/tutorial.md", "") if "make" not in block]
+    """Each shell block, the tutorial's demonstration of `make` left to CI itself."""
+    found = blocks("docs/tutorial.md", "") + blocks("docs/sweep.md", "")
+    return [block for block in found if "make" not in block]
 
 
 @pytest.mark.parametrize("script", commands(), ids=lambda text: shlex.quote(text[:50]))
@@ -47,7 +47,9 @@ def test_commands_in_the_tutorial_run(script, tmp_path):
     launcher = tmp_path / "bin" / "peercharge"
     launcher.parent.mkdir()
     launcher.write_text(
-        f"#!{sys.executable}\nfrom trading.cli import main\nmain()\n", encoding="utf-8"
+        f"#!{sys.executable}\nfrom trading.cli import main\n"
+        "if __name__ == '__main__':\n    main()\n",
+        encoding="utf-8",
     )
     launcher.chmod(0o755)
     done = subprocess.run(
@@ -60,5 +62,5 @@ def test_commands_in_the_tutorial_run(script, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    written = list(Path(tmp_path).glob("runs/*/*.csv")) + list(tmp_path.glob("*/*.csv"))
+    written = [file for name in ("runs/*/*", "*/*.csv") for file in tmp_path.glob(name)]
     assert written

@@ -20,6 +20,7 @@ MODULES = (
     "trading.market.pricing.supply_demand",
     "trading.market.pricing.tariffs",
     "trading.market.pro_rata",
+    "trading.study.scenario",
     "trading.units",
 )
 DOCS = Path(__file__).parents[2] / "docs"

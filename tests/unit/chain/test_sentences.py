@@ -78,7 +78,13 @@ def _is_own_error(kind: Any) -> bool:
 
 
 def _has_no_revert(kind: type[errors.PeerchargeError]) -> bool:
-    leaves = (errors.TableError, errors.OptionError, errors.LedgerError)
+    leaves = (
+        errors.TableError,
+        errors.OptionError,
+        errors.ConfigError,
+        errors.SweepError,
+        errors.LedgerError,
+    )
     return issubclass(kind, leaves) and not issubclass(kind, errors.LedgerRevertedError)
 
 

@@ -11,15 +11,17 @@ import typer.main
 import trading.engine
 import trading.engine.case_study
 import trading.engine.day
+import trading.study
 from tests.unit.cli.commands import run
 from trading.cli import app
 from trading.errors import OptionError
 
+EXAMPLE = Path(trading.study.__file__).with_name("example.toml")
 STAYS = """session_id,arrival,departure,battery_capacity_wh,soc_arrival,need_wh
 red,2026-06-01T06:00:00Z,2026-06-01T08:00:00Z,60000,0.35,14000
 blue,2026-06-01T06:10:00Z,2026-06-01T08:00:00Z,80000,0.92,0
 """
-SWITCHES = {"--no-limits", "--json", "--help"}
+SWITCHES = {"--no-limits", "--json", "--help", "--csv", "--dry-run", "--example"}
 """Flags without a value, of which none can be bad."""
 
 BAD: dict[str, list[tuple[str, ...]]] = {
@@ -78,6 +80,12 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("--network", "telegraph"),
         ("--out", ""),
     ],
+    "sweep": [
+        ("--jobs", "0"),
+        ("--jobs", "all"),
+        ("--dask", "local:none"),
+        ("--out", ""),
+    ],
 }
 CASES = [(command, *bad) for command, bads in BAD.items() for bad in bads]
 
@@ -101,7 +109,10 @@ def refused(home: Path, command: str, *arguments: str) -> str:
     """What stderr says of a command that is refused and leaves nothing behind."""
     stays, out = home / "stays.csv", home / "out"
     stays.write_text(STAYS)
-    given = [str(stays), "--format", "peercharge"] if command == "simulate" else []
+    given = {
+        "simulate": (str(stays), "--format", "peercharge"),
+        "sweep": (str(EXAMPLE),),
+    }.get(command, ())
     code, stdout, stderr = run(command, *given, "--out", out, *arguments)
     assert (code, stdout) == (2, "")
     assert "Traceback" not in stderr

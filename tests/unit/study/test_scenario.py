@@ -1,0 +1,133 @@
+"""A scenario's key stands for what decides its results, and its results are those of the lot."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trading.data import load_sessions, sample_path
+from trading.errors import InputError, OptionError
+from trading.lot import LotRules, Terms, accounts_of, simulate_lot
+from trading.market import PRIORITIES
+from trading.study import Scenario, evaluate
+
+DAY = Scenario(from_date="2019-11-02", to_date="2019-11-02", interval_s=3600)
+
+
+def test_defaults_are_those_of_the_lot() -> None:
+    assert Scenario().rules() == LotRules()
+    assert Scenario().terms() == Terms()
+
+
+def test_results_are_those_of_the_lot_and_its_books() -> None:
+    scenario = replace(DAY, mechanism="neediest", v2g_share=0.8, seed=3, seller_threshold=0.7)
+    sessions = load_sessions(sample_path(), format="acn", date="2019-11-02", seed=3).frame
+    run = simulate_lot(
+        sessions,
+        rules=scenario.rules(),
+        terms=scenario.terms(),
+        mechanism=PRIORITIES["neediest"],
+    )
+    books, row = accounts_of(run), evaluate(scenario)
+    assert row["vehicles"] == len(sessions)
+    assert row["peers_wh"] == books.energy.buyers_wh
+    assert row["grid_wh"] + row["peers_wh"] <= row["need_wh"]
+    assert row["cost_ueur"] == books.cost_ueur
+    assert row["peak_w"] == books.peak_with_p2p_w
+    assert row["missing_wh"] == books.missing_wh
+    assert row["paid_to_peers_ueur"] - row["earned_from_peers_ueur"] == row["lot_fee_ueur"]
+
+
+def test_results_do_not_depend_on_what_was_computed_before() -> None:
+    first = evaluate(DAY)
+    evaluate(replace(DAY, seed=5, ev_share=0.5))
+    assert evaluate(DAY) == first
+
+
+def test_fewer_vehicles_come_when_the_share_is_smaller() -> None:
+    counts = [evaluate(replace(DAY, ev_share=share))["vehicles"] for share in (0.4, 0.7, 1.0)]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[2] == 8
+
+
+def test_a_share_that_leaves_nobody_is_an_error() -> None:
+    with pytest.raises(OptionError, match=r"^ev_share=1e-06: expected a share that leaves one"):
+        evaluate(replace(DAY, ev_share=1e-6))
+
+
+def test_a_file_that_has_changed_is_an_error() -> None:
+    with pytest.raises(InputError, match="expected the file with SHA-256 00"):
+        evaluate(replace(DAY, sessions_sha256="00"))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"interval_s": 7}, "interval_s='7 s': expected 1 to 60 minutes"),
+        ({"lot_tariff_ueur_per_kwh": -1}, "lot_tariff_ueur_per_kwh=-1: expected"),
+        ({"price_ueur_per_kwh": -1}, "price_ueur_per_kwh=-1: expected"),
+        ({"replacement_ueur_per_kwh": 2**62}, "replacement_ueur_per_kwh="),
+        ({"mechanism": "pro-rate"}, "did you mean 'pro-rata'"),
+        ({"assignment": "horoscope"}, "assignment='horoscope': expected one of"),
+        ({"buyer_threshold": 0.9}, "expected at most seller_threshold=0.8"),
+        ({"charge_ppm": 0}, "charge_ppm=0: expected"),
+        ({"ev_share": 0.0}, "ev_share=0.0: expected a share above 0"),
+        ({"seed": 2**63}, "expected a number of 64 bits"),
+        ({"guarantee": "maybe"}, "guarantee='maybe': expected consent or whole"),
+    ],
+)
+def test_a_value_that_no_lot_can_have_is_refused_by_its_name(
+    values: dict[str, object], said: str
+) -> None:
+    with pytest.raises(OptionError) as caught:
+        Scenario(**values)  # type: ignore[arg-type]
+    assert said in str(caught.value)
+
+
+def test_every_field_but_the_path_changes_the_key() -> None:
+    others: dict[str, object] = {
+        "lot": "b",
+        "sessions_sha256": "ab",
+        "format": "desl",
+        "timezone": "Europe/Madrid",
+        "from_date": "2019-10-28",
+        "to_date": "2019-11-03",
+        "assignment": "full-departure",
+        "mechanism": "arrival",
+        "guarantee": "whole",
+        "departures": "estimated",
+        "interval_s": 1800,
+        "price_ueur_per_kwh": 400_000,
+        "sessions": "elsewhere.csv",
+    }
+    for field in fields(Scenario):
+        old = getattr(DAY, field.name)
+        if field.type == "bool":
+            new: object = not old
+        elif field.type == "float":
+            new = old - 0.01
+        else:
+            new = others[field.name] if field.name in others else old + 1
+        is_same = replace(DAY, **{field.name: new}).key() == DAY.key()  # type: ignore[arg-type]
+        assert is_same == (field.name == "sessions"), field.name
+
+
+def test_one_and_one_point_nought_are_the_same_share() -> None:
+    assert replace(DAY, v2g_share=1).key() == replace(DAY, v2g_share=1.0).key()
+
+
+@given(st.data())
+def test_a_scenario_keeps_its_key_on_its_way_to_another_process(data: st.DataObject) -> None:
+    scenario = replace(
+        DAY,
+        seed=data.draw(st.integers(-(2**63), 2**63 - 1)),
+        v2g_share=data.draw(st.floats(0, 1)),
+        lot=data.draw(st.text(max_size=20)),
+    )
+    sent = pickle.loads(pickle.dumps(scenario))
+    assert sent == scenario
+    assert sent.key() == scenario.key()

@@ -1,0 +1,308 @@
+"""One scenario: a flat record of plain values in, a flat row of results out.
+
+A scenario names everything that decides its results, the sessions by the digest of their file. So
+its key can tell, in another process or on another day, whether it has been computed already. A new
+option of the lot is one field here and one line in `rules` or `terms`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+from functools import lru_cache
+from hashlib import blake2b, sha256
+from pathlib import Path
+
+import pandas as pd
+
+from trading.data import Sessions, load_sessions, sample_path, select_days
+from trading.data.assignment import assignment_named
+from trading.errors import InputError, OptionError
+from trading.fleet import BUYER_THRESHOLD, SELLER_THRESHOLD, Thresholds
+from trading.lot import (
+    Departures,
+    Efficiency,
+    Guarantee,
+    LotRules,
+    LotRun,
+    Terms,
+    accounts_of,
+    simulate_lot,
+)
+from trading.market import DEFAULT_MECHANISM, Mechanism, mechanism_named
+from trading.units import WH_PER_KWH, hash_units, is_fraction
+
+SAMPLE = "sample"
+"""Stands for the file of sessions that ships with the package."""
+FILES_KEPT = 32
+"""Files of sessions, each under one seed and assignment rule, that a process keeps in memory."""
+
+Value = int | float | str | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One run of one lot; the defaults are those of `LotRules` and `Terms`.
+
+    Attributes:
+        lot: name of the lot in the results.
+        sessions: file of charging sessions, or "sample" for the one that ships with the package.
+        sessions_sha256: digest of that file; empty to take any. It is checked where the file is
+            read, so that another machine cannot compute with another file.
+        format: of the file, a name in `trading.data.FORMATS`.
+        timezone: IANA zone of the site; None for the format's.
+        from_date, to_date: first and last local day, inclusive, as YYYY-MM-DD; the same for one
+            day, empty for the file's first and last.
+        assignment: rule for what the format lacks, a name in `trading.data.ASSIGNMENTS`.
+        seed: of every draw.
+        ev_share: share of the recorded sessions that come to the lot, drawn by (seed, session).
+        v2g_share: share of the vehicles that can discharge, drawn by (seed, session).
+        buyer_threshold, seller_threshold: T_b and T_s of Equation (1), states of charge.
+        strict: a vehicle exactly on a threshold is neutral.
+        mechanism: matches bids and asks, a name in `trading.market.MECHANISMS`.
+        guarantee: "consent" or "whole".
+        departures: "actual" or "estimated", what plans know.
+        interval_s: market interval, seconds.
+        gate_lead_s: gate closure, seconds before the interval.
+        smallest_trade_wh: smaller trades are left to the grid.
+        charge_ppm, discharge_ppm: one-way efficiencies, parts per million.
+        lot_tariff_ueur_per_kwh: grid energy in the lot.
+        replacement_ueur_per_kwh: energy at home, in place of what is missing at departure.
+        wear_ueur_per_kwh: wear of a seller's battery.
+        lot_fee_ueur_per_kwh: what the lot keeps of the buyer's price.
+        price_ueur_per_kwh: the buyer's price; None for the middle of floor and ceiling.
+        limits: whether trades outside floor and ceiling are blocked.
+
+    Raises:
+        OptionError: a value that no lot can have, named as the field, or a name that is not
+            registered, with the nearest.
+
+    >>> Scenario(seed=1).key() == Scenario(seed=1, sessions="elsewhere.csv").key()
+    True
+    >>> Scenario(seed=1).key() == Scenario(seed=2).key()
+    False
+    """
+
+    lot: str = SAMPLE
+    sessions: str = SAMPLE
+    sessions_sha256: str = ""
+    format: str = "acn"
+    timezone: str | None = None
+    from_date: str = ""
+    to_date: str = ""
+    assignment: str = "anchored-departure"
+    seed: int = 0
+    ev_share: float = 1.0
+    v2g_share: float = 1.0
+    buyer_threshold: float = BUYER_THRESHOLD
+    seller_threshold: float = SELLER_THRESHOLD
+    strict: bool = False
+    mechanism: str = DEFAULT_MECHANISM
+    guarantee: str = "consent"
+    departures: str = "actual"
+    interval_s: int = 900
+    gate_lead_s: int = 300
+    smallest_trade_wh: int = 100
+    charge_ppm: int = 933_000
+    discharge_ppm: int = 933_000
+    lot_tariff_ueur_per_kwh: int = 500_000
+    replacement_ueur_per_kwh: int = 250_000
+    wear_ueur_per_kwh: int = 50_000
+    lot_fee_ueur_per_kwh: int = 10_000
+    price_ueur_per_kwh: int | None = None
+    limits: bool = True
+
+    def __post_init__(self) -> None:
+        if not (is_fraction(self.ev_share) and self.ev_share > 0):
+            raise OptionError("ev_share", self.ev_share, "a share above 0 and at most 1")
+        for name, value in self.record().items():
+            if type(value) is int and not -(2**63) <= value < 2**63:
+                raise OptionError(name, value, "a number of 64 bits")
+        assignment_named(self.assignment)
+        try:
+            self.mechanism_run()
+            self.rules()
+            self.terms()
+        except OptionError as error:
+            # Lot and terms name their own arguments: `interval` is `interval_s` here.
+            names = [name for name in self.__slots__ if name.startswith(error.name)]
+            name = error.name if error.name in self.__slots__ or not names else names[0]
+            raise OptionError(name, error.value, error.expected) from None
+
+    def rules(self) -> LotRules:
+        """How the lot of this scenario trades."""
+        guarantee: Guarantee = self.guarantee  # type: ignore[assignment]
+        departures: Departures = self.departures  # type: ignore[assignment]
+        return LotRules(
+            interval_s=self.interval_s,
+            gate_lead_s=self.gate_lead_s,
+            thresholds=Thresholds(
+                buyer=self.buyer_threshold, seller=self.seller_threshold, strict=self.strict
+            ),
+            guarantee=guarantee,
+            v2g_share=self.v2g_share,
+            departures=departures,
+            smallest_trade_wh=self.smallest_trade_wh,
+            efficiency=Efficiency(charge_ppm=self.charge_ppm, discharge_ppm=self.discharge_ppm),
+            seed=self.seed,
+        )
+
+    def terms(self) -> Terms:
+        """What things cost in this scenario."""
+        return Terms(
+            lot_tariff=self.lot_tariff_ueur_per_kwh,
+            replacement=self.replacement_ueur_per_kwh,
+            wear=self.wear_ueur_per_kwh,
+            lot_fee=self.lot_fee_ueur_per_kwh,
+            price=self.price_ueur_per_kwh,
+            limits=self.limits,
+        )
+
+    def mechanism_run(self) -> Mechanism:
+        """What matches bids and asks in this scenario."""
+        return mechanism_named(self.mechanism)
+
+    def record(self) -> dict[str, Value]:
+        """The fields by name, in their order, without the path, which differs between machines."""
+        values = asdict(self)
+        del values["sessions"]
+        # 1 and 1.0 are the same share, and have to give the same key.
+        floats = {field.name for field in fields(self) if field.type == "float"}
+        return {name: float(v) if name in floats else v for name, v in values.items()}
+
+    def key(self) -> str:
+        """32 hexadecimal digits that stand for everything that decides the results."""
+        text = json.dumps(self.record(), sort_keys=True, ensure_ascii=False)
+        return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def evaluate(scenario: Scenario) -> dict[str, int | float | str]:
+    """Run the scenario's lot, without a chain, and close its books.
+
+    Deterministic, and independent of what the process has computed before. Files of sessions are
+    kept in memory, so scenarios that share one are best run after one another.
+
+    Returns:
+        results by name; the name ends in the unit.
+
+    Raises:
+        InputError: the sessions cannot be read, are not those that were meant, or none is left.
+
+    >>> day = Scenario(from_date="2019-10-29", to_date="2019-10-29")
+    >>> evaluate(day)["vehicles"]
+    50
+    """
+    run = simulate_lot(
+        sessions_of(scenario),
+        rules=scenario.rules(),
+        terms=scenario.terms(),
+        mechanism=scenario.mechanism_run(),
+    )
+    return results_of(run)
+
+
+def results_of(run: LotRun) -> dict[str, int | float | str]:
+    """The books of a run as one row; energies at the chargers' meters, `missing` in batteries."""
+    books = accounts_of(run)
+    stays, trades = run.stays, run.trades
+    traded_wh = int(trades["energy_wh"].sum())
+    paid = int(trades["cost_ueur"].sum())
+    return {
+        "vehicles": len(stays),
+        "buyers": int(stays.is_buyer.sum()),
+        "sellers": int(stays.is_seller.sum()),
+        "need_wh": int(stays.need_wh.sum()),
+        "trades": len(trades),
+        "traded_wh": traded_wh,
+        "blocked_trades": run.blocked,
+        "blocked_wh": run.blocked_wh,
+        "dust_wh": run.dust_wh,
+        "shortfall_wh": run.shortfall_wh,
+        "peers_wh": books.energy.buyers_wh,
+        "grid_only_wh": int(run.grid_only_wh.sum()),
+        "grid_wh": books.energy.grid_wh,
+        "charge_loss_wh": books.energy.charge_loss_wh,
+        "discharge_loss_wh": books.energy.discharge_loss_wh,
+        "missing_grid_only_wh": books.missing_grid_only_wh,
+        "missing_wh": books.missing_wh,
+        "peak_grid_only_w": books.peak_grid_only_w,
+        "peak_w": books.peak_with_p2p_w,
+        "paid_to_peers_ueur": paid,
+        "earned_from_peers_ueur": int(trades["income_ueur"].sum()),
+        "mean_price_ueur_per_kwh": paid * WH_PER_KWH // traded_wh if traded_wh else 0,
+        "cost_grid_only_ueur": books.cost_grid_only_ueur,
+        "cost_ueur": books.cost_ueur,
+        "buyers_gain_ueur": books.buyers_gain_ueur,
+        "sellers_gain_ueur": books.sellers_gain_ueur,
+        "lot_fee_ueur": books.money.lot_fee,
+        "wear_ueur": books.money.wear,
+        "replacement_grid_only_ueur": books.replacement_grid_only_ueur,
+        "replacement_ueur": books.replacement_ueur,
+    }
+
+
+def sessions_of(scenario: Scenario) -> pd.DataFrame:
+    """The SESSIONS table of a scenario: its days, and of these the share that comes.
+
+    Raises:
+        InputError: the file cannot be read, is not the one that was meant, has no session on these
+            days, or none of them comes.
+    """
+    whole = _whole_file(
+        scenario.sessions,
+        scenario.sessions_sha256,
+        scenario.format,
+        scenario.timezone,
+        scenario.assignment,
+        scenario.seed,
+    )
+    frame = select_days(
+        whole.frame,
+        zone=whole.zone,
+        from_date=scenario.from_date or None,
+        to_date=scenario.to_date or None,
+    )
+    if scenario.ev_share == 1.0:
+        return frame
+    comes = hash_units(scenario.seed, "ev", frame["session_id"].tolist()) < scenario.ev_share
+    if not comes.any():
+        expected = f"a share that leaves one or more of the {len(frame)} sessions"
+        raise OptionError("ev_share", scenario.ev_share, expected)
+    return frame[comes].reset_index(drop=True)
+
+
+def file_of(sessions: str) -> Path:
+    """The file that `sessions` of a scenario stands for."""
+    return sample_path() if sessions == SAMPLE else Path(sessions)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def days_with_sessions(sessions: Sessions) -> dict[date, int]:
+    """How many sessions arrive on each local day that has one, in order of days."""
+    local = sessions.frame["arrival"].dt.tz_convert(sessions.zone).dt.date
+    return {day: int(n) for day, n in local.value_counts().sort_index().items()}
+
+
+@lru_cache(maxsize=FILES_KEPT)
+def _whole_file(
+    sessions: str, digest: str, format: str, timezone: str | None, assignment: str, seed: int
+) -> Sessions:
+    path = file_of(sessions)
+    if digest and (found := digest_of(path)) != digest:
+        raise InputError(
+            f"{path}: expected the file with SHA-256 {digest}, with which the sweep was planned; "
+            f"found {found}. Restore the file, or plan anew into another folder."
+        )
+    return load_sessions(path, format=format, timezone=timezone, assignment=assignment, seed=seed)
