@@ -380,7 +380,7 @@ class Lot:
         """Seconds each vehicle could wait and still draw what it wants by its departure."""
         wanted = np.maximum(target_wh(self.stays, self.to_peers_wh) - self.drawn_wh, 0)
         start = int(self.edges_s[at])
-        left_s = np.minimum(self.stays.known_departure(start) - start, 7 * 86_400)
+        left_s = np.minimum(self.stays.known_departure(start) - start, 30 * 86_400)
         needs_s = wanted * SECONDS_PER_HOUR // np.maximum(self.stays.sure_charge_w, 1)
         slack: Int64Array = left_s - needs_s
         return slack

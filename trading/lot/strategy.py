@@ -15,6 +15,9 @@ from trading.lot.physics import SECONDS_PER_HOUR
 from trading.lot.stays import UNKNOWN
 from trading.units import Int64Array
 
+_LONGEST_S = 30 * 86_400
+"""Longer than any stay; keeps products of power and time within 63 bits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
@@ -53,9 +56,8 @@ def at_once(outlook: Outlook, /) -> Int64Array:
 def at_the_latest(outlook: Outlook, /) -> Int64Array:
     """Only what could not be drawn any more after the interval; at once if nobody knows."""
     left_s = np.maximum(outlook.leaves_s - outlook.end_s, 0)
-    later_wh = outlook.power_w * np.minimum(left_s, 7 * 86_400) // SECONDS_PER_HOUR
-    is_known = outlook.leaves_s != UNKNOWN
-    return np.where(is_known, np.maximum(outlook.wanted_wh - later_wh, 0), outlook.wanted_wh)
+    later_wh = outlook.power_w * np.minimum(left_s, _LONGEST_S) // SECONDS_PER_HOUR - 1
+    return _now_wh(outlook, later_wh)
 
 
 def cheapest(outlook: Outlook, /) -> Int64Array:
@@ -71,9 +73,16 @@ def cheapest(outlook: Outlook, /) -> Int64Array:
     # The interval in which a vehicle leaves counts until it leaves.
     cut_s = np.clip(outlook.later_s[in_last] + outlook.step_s - outlook.leaves_s, 0, outlook.step_s)
     cheaper_s = cheaper_s - np.where((last > 0) & is_cheaper[in_last], cut_s, 0)
-    later_wh = outlook.power_w * cheaper_s // SECONDS_PER_HOUR
-    is_known = outlook.leaves_s != UNKNOWN
-    return np.where(is_known, np.maximum(outlook.wanted_wh - later_wh, 0), outlook.wanted_wh)
+    # Meters count whole Wh: each interval may bring one less.
+    later_wh = outlook.power_w * cheaper_s // SECONDS_PER_HOUR - last
+    return _now_wh(outlook, later_wh)
+
+
+def _now_wh(outlook: Outlook, later_wh: Int64Array) -> Int64Array:
+    """What is wanted and does not fit later; all of it where nobody knows the departure."""
+    left = np.maximum(outlook.wanted_wh - np.maximum(later_wh, 0), 0)
+    now: Int64Array = np.where(outlook.leaves_s != UNKNOWN, left, outlook.wanted_wh)
+    return now
 
 
 STRATEGIES: dict[str, Strategy] = {

@@ -1,0 +1,210 @@
+"""What holds in any lot: limits, balances and floors, whatever equipment, tariff and market."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.lot_sessions import sessions
+from trading.lot import (
+    Acceptance,
+    Charger,
+    Efficiency,
+    Lot,
+    LotRules,
+    PartLoad,
+    Profile,
+    Site,
+    Stays,
+    Terms,
+    accounts_of,
+    intervals_of,
+    simulate_lot,
+)
+from trading.lot.optimal import best_charging
+from trading.market import MECHANISMS, PRIORITIES
+
+CURVE = Efficiency(
+    part_load=(
+        PartLoad(below=0.1, charge_ppm=800_000, discharge_ppm=780_000),
+        PartLoad(below=0.5, charge_ppm=900_000, discharge_ppm=890_000),
+    )
+)
+HOURLY = st.lists(st.integers(-200_000, 900_000), min_size=24, max_size=24)
+POWERS = st.lists(st.integers(0, 30_000), min_size=24, max_size=24)
+
+
+@st.composite
+def sites(draw) -> Site:
+    return Site(
+        connection_w=draw(st.none() | st.integers(0, 40_000)),
+        background_w=Profile.daily(draw(POWERS), zone="America/Los_Angeles"),
+        pv_w=Profile.daily(draw(POWERS), zone="America/Los_Angeles"),
+        cable_w=draw(st.none() | st.integers(0, 40_000)),
+        cable_loss_ppm=draw(st.sampled_from([0, 20_000])),
+        charger=draw(
+            st.sampled_from(
+                [
+                    None,
+                    Charger.ac(phases=1, current_a=32, bidirectional=True),
+                    Charger.ac(phases=3, current_a=16),
+                    Charger.dc(power_w=50_000, bidirectional=True),
+                ]
+            )
+        ),
+        chargers=draw(st.none() | st.integers(1, 4)),
+    )
+
+
+@st.composite
+def lots(draw) -> tuple[LotRules, Terms, str]:
+    interval_s = draw(st.sampled_from([900, 1800]))
+    rules = LotRules(
+        interval_s=interval_s,
+        departures=draw(st.sampled_from(["actual", "estimated"])),
+        efficiency=draw(st.sampled_from([Efficiency(), CURVE])),
+        acceptance=draw(st.none() | st.just(Acceptance())),
+        site=draw(sites()),
+        strategy=draw(st.sampled_from(["at-once", "latest", "cheapest"])),
+        arbitrage=draw(st.booleans()),
+        v2g_cap_wh=draw(st.none() | st.integers(0, 5_000)),
+        meter_s=draw(st.sampled_from([None, 300])),
+        smallest_trade_wh=draw(st.sampled_from([1, 100])),
+        merge_small=draw(st.booleans()),
+        v2g_share=1.0,
+    )
+    mechanism = draw(st.sampled_from(sorted(MECHANISMS)))
+    tariff = Profile.daily(draw(HOURLY), zone="America/Los_Angeles")
+    terms = Terms(
+        tariff=draw(st.none() | st.just(tariff)),
+        pricing=draw(st.sampled_from([None, "mid-market", "supply-demand", "fraction"])),
+        replacement_spread=draw(st.sampled_from([0.0, 0.5])),
+        network_charge=80_000,
+        shortfall=draw(st.sampled_from(["leaver", "lot"])),
+        limits=mechanism not in PRIORITIES or draw(st.booleans()),
+    )
+    return rules, terms, mechanism
+
+
+@given(table=sessions(), lot=lots())
+def test_energy_and_money_balance_in_any_lot(table, lot):
+    rules, terms, mechanism = lot
+    run = simulate_lot(table, rules=rules, terms=terms, mechanism=MECHANISMS[mechanism])
+    books = accounts_of(run)
+    assert books.energy.residual_wh == 0
+    assert books.money.residual_ueur == 0
+    assert run.peers_wh.sum() == run.from_peers_wh.sum() == run.to_peers_wh.sum()
+    assert run.trades["energy_wh"].sum() == run.peers_wh.sum() + run.shortfall_wh
+    at_meters = run.from_grid_wh.sum() + run.cable_loss_wh.sum()
+    assert run.grid_wh.sum() + run.pv_wh.sum() == at_meters
+    for energy in (run.grid_wh, run.pv_wh, run.export_wh, run.from_grid_wh, run.cable_loss_wh):
+        assert (energy >= 0).all()
+
+
+@given(table=sessions(), lot=lots())
+def test_connection_cables_and_roof_are_never_overdrawn(table, lot):
+    rules, terms, mechanism = lot
+    run = simulate_lot(table, rules=rules, terms=terms, mechanism=MECHANISMS[mechanism])
+    edges = np.append(run.start_s, run.start_s[-1] + rules.metered_s)
+    assert (run.pv_wh + run.export_wh <= rules.site.pv_wh(edges)).all()
+    connection = rules.site.connection_wh(edges)
+    if connection is not None:
+        # Losses of energy between peers have to come from somewhere, even behind a full connection.
+        assert (run.grid_wh <= np.maximum(connection, run.cable_loss_wh)).all()
+    cable = rules.site.cable_wh(edges)
+    if cable is not None:
+        into_vehicles = run.grid_wh + run.pv_wh - run.cable_loss_wh + run.peers_wh
+        # Bids are cut to the cables of a market interval, and flow evenly through it.
+        spare = rules.interval_s // rules.metered_s
+        assert (into_vehicles <= cable + spare).all()
+
+
+@given(table=sessions(), lot=lots())
+def test_batteries_stay_between_empty_and_full_and_sellers_above_their_floor(table, lot):
+    rules, terms, mechanism = lot
+    stays = Stays(table, rules)
+    state = Lot(stays, terms)
+    kept = np.where(stays.is_seller, np.minimum(stays.kept_wh, stays.content_wh), 0)
+    for interval in intervals_of(stays):
+        offers = state.offers(interval)
+        drawn, sold = state.drawn_wh.copy(), state.to_peers_wh.copy()
+        fills = None
+        if offers is not None and offers.price is not None:
+            fills = MECHANISMS[mechanism](offers.book(stays), offers.price)
+        state.flow(interval, fills if fills is not None and len(fills) else None)
+        assert (state.content_wh >= kept).all()
+        assert (state.content_wh <= stays.capacity_wh).all()
+        charges, discharges = state.drawn_wh > drawn, state.to_peers_wh > sold
+        assert not (charges & discharges).any()
+        assert not (discharges & ~stays.is_seller).any()
+    if rules.v2g_cap_wh is not None:
+        assert (state.to_peers_wh <= rules.v2g_cap_wh).all()
+    if not rules.arbitrage:
+        assert (state.gave_wh <= np.maximum(stays.content_wh - kept, 0)).all()
+
+
+@given(table=sessions(), lot=lots())
+def test_no_peer_price_is_negative_or_outside_the_limits_of_its_time(table, lot):
+    rules, terms, mechanism = lot
+    run = simulate_lot(
+        table, rules=rules, terms=replace(terms, limits=True), mechanism=MECHANISMS[mechanism]
+    )
+    tariff = terms.buy_at(run.trades["interval_start"].astype("int64").to_numpy() // 1_000_000)
+    seller = run.trades["seller_price_ueur_per_kwh"].to_numpy()
+    buyer = run.trades["price_ueur_per_kwh"].to_numpy()
+    assert (seller >= 0).all()
+    assert (buyer <= tariff).all()
+    floors = terms.floors(run.replacements, rules.guarantee, rules.efficiency)
+    codes = np.searchsorted(run.stays.ids, run.trades["seller_id"].to_numpy(dtype=object))
+    assert (seller >= floors[codes]).all()
+
+
+@given(table=sessions(), n=st.integers(1, 3))
+def test_no_more_vehicles_are_plugged_in_than_there_are_chargers(table, n):
+    stays = Stays(table, LotRules(site=Site(chargers=n)))
+    came = pd.Series(table.set_index("session_id")["arrival"]).reindex(stays.ids)
+    assert (stays.arrival_s >= came.astype("int64").to_numpy() // 1_000_000).all()
+    for at in stays.arrival_s:
+        assert ((stays.arrival_s <= at) & (at < stays.departure_s)).sum() <= n
+
+
+@given(table=sessions(), hourly=HOURLY)
+def test_a_cheapest_plan_costs_what_the_linear_program_says_is_least(table, hourly):
+    tariff = Profile.daily(hourly, zone="America/Los_Angeles")
+    rules = LotRules(strategy="cheapest", acceptance=None, interval_s=900)
+    run = simulate_lot(
+        table, rules=rules, terms=Terms(tariff=tariff), mechanism=PRIORITIES["pro-rata"]
+    )
+    best = best_charging(
+        run.stays, interval_s=900, tariff_ueur_per_kwh=tariff.at(run.start_s), limit_wh=None
+    )
+    assert run.alone_wh.sum() == run.stays.need_wh.sum() - best.unserved_wh.sum()
+    # Whole Wh: each interval of a stay may keep one back to be sure, at most at the widest spread.
+    slack = len(table) * len(run.start_s) * (max(hourly) - min(hourly)) // 1_000
+    assert best.grid_cost_ueur - len(table) <= run.alone_bill_ueur.sum()
+    assert run.alone_bill_ueur.sum() <= best.grid_cost_ueur + slack
+
+
+@given(table=sessions(), strategy=st.sampled_from(["latest", "cheapest"]), hourly=HOURLY)
+def test_waiting_serves_as_much_as_charging_at_once(table, strategy, hourly):
+    terms = Terms(tariff=Profile.daily(hourly, zone="America/Los_Angeles"))
+    at_once = LotRules(acceptance=None)
+    one = simulate_lot(table, rules=at_once, terms=terms, mechanism=PRIORITIES["pro-rata"])
+    waiting = replace(at_once, strategy=strategy)
+    other = simulate_lot(table, rules=waiting, terms=terms, mechanism=PRIORITIES["pro-rata"])
+    assert (other.alone_wh == one.alone_wh).all()
+
+
+@settings(max_examples=30)
+@given(table=sessions(), meter_s=st.sampled_from([60, 180, 300]))
+def test_meter_intervals_move_the_same_energy_as_one_market_interval(table, meter_s):
+    plain = LotRules(acceptance=None, strategy="at-once")
+    one = simulate_lot(table, rules=plain, terms=Terms(), mechanism=PRIORITIES["pro-rata"])
+    fine = replace(plain, meter_s=meter_s)
+    other = simulate_lot(table, rules=fine, terms=Terms(), mechanism=PRIORITIES["pro-rata"])
+    assert (one.alone_wh == other.alone_wh).all()
+    assert other.peers_wh.sum() + other.shortfall_wh == other.trades["energy_wh"].sum()
