@@ -14,6 +14,18 @@ def _mechanisms() -> str:
     return ", ".join(PRIORITIES)
 
 
+def _auctions() -> str:
+    from trading.market import MECHANISMS, PRIORITIES
+
+    return ", ".join(name for name in MECHANISMS if name not in PRIORITIES)
+
+
+def _pricings() -> str:
+    from trading.market.pricing import PRICINGS
+
+    return ", ".join(PRICINGS)
+
+
 def _formats() -> str:
     from trading.data import FORMATS
 
@@ -40,6 +52,8 @@ def _engine_faults() -> str:
 
 _LISTS: dict[str, Callable[[], str]] = {
     "{mechanisms}": _mechanisms,
+    "{auctions}": _auctions,
+    "{pricings}": _pricings,
     "{formats}": _formats,
     "{assignments}": _assignments,
     "{conducts}": _conducts,

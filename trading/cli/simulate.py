@@ -66,6 +66,65 @@ DeparturesName = Annotated[
     ),
 ]
 Priority = Annotated[str, typer.Option(metavar="NAME", help="Who is served first: {mechanisms}.")]
+MechanismName = Annotated[
+    str,
+    typer.Option(
+        "--mechanism",
+        "--priority",
+        metavar="NAME",
+        help="The market. At a posted price, by who is served first: {mechanisms}. Auctions, which "
+        "find their price between floors and ceilings: {auctions}.",
+    ),
+]
+PricingName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What posts the price of each interval: {pricings}. Without it, --price.",
+    ),
+]
+LotFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--lot",
+        metavar="FILE.toml",
+        help="The lot's equipment and tariffs in time: chargers, connection limit, cables, roof, "
+        "hourly prices, efficiency curve (docs/lot.md).",
+    ),
+]
+StrategyOption = Annotated[
+    str,
+    typer.Option(
+        metavar="at-once|latest|cheapest", help="When grid energy is drawn within a stay."
+    ),
+]
+MeterInterval = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Meter interval, which divides the market interval."),
+]
+SettlementInterval = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Settlement interval, a multiple of the market interval."),
+]
+Arbitrage = Annotated[
+    bool, typer.Option("--arbitrage", help="Let sellers sell on what they drew from the grid.")
+]
+V2gCap = Annotated[
+    int | None, typer.Option("--v2g-cap", metavar="WH", help="The most a seller sells in a stay.")
+]
+ReplacementSpread = Annotated[
+    float,
+    typer.Option(metavar="0..1", help="How much drivers' prices at home differ, as a share."),
+]
+ShortfallBearer = Annotated[
+    str,
+    typer.Option(
+        metavar="leaver|lot", help="Who bears what does not flow because a party left early."
+    ),
+]
+MergeSmall = Annotated[
+    bool, typer.Option("--merge-small", help="Bring small trades of a vehicle together first.")
+]
 SmallestTrade = Annotated[
     int,
     typer.Option(
@@ -155,7 +214,17 @@ def simulate(
     guarantee: GuaranteeName = "consent",
     v2g_share: Share = 1.0,
     departures: DeparturesName = "actual",
-    priority: Priority = "pro-rata",
+    mechanism: MechanismName = "pro-rata",
+    pricing: PricingName = None,
+    lot: LotFile = None,
+    strategy: StrategyOption = "at-once",
+    meter_interval: MeterInterval = None,
+    settlement_interval: SettlementInterval = None,
+    arbitrage: Arbitrage = False,
+    v2g_cap_wh: V2gCap = None,
+    replacement_spread: ReplacementSpread = 0.0,
+    shortfall: ShortfallBearer = "leaver",
+    merge_small: MergeSmall = False,
     smallest_trade_wh: SmallestTrade = 100,
     buyer_threshold: Soc = 0.60,
     seller_threshold: Soc = 0.80,
@@ -175,12 +244,14 @@ def simulate(
     Chargers, meters, batteries and wallets are simulated; contract, votes and settlement are real.
     """
     from trading.engine import Consensus, DayOptions, Source
+    from trading.equipment import Equipment, read_equipment
     from trading.fleet import Thresholds
     from trading.lot import LotRules, Terms
-    from trading.market import mechanism_named
+    from trading.market import MECHANISMS, mechanism_named
     from trading.units import price_ueur_per_kwh
 
-    mechanism_named(priority, option="priority")
+    mechanism_named(mechanism, among=MECHANISMS)
+    equipment = Equipment() if lot is None else read_equipment(lot)
     options = DayOptions(
         rules=LotRules(
             interval_s=interval_seconds(interval),
@@ -189,6 +260,17 @@ def simulate(
             v2g_share=v2g_share,
             departures=departures,  # type: ignore[arg-type]
             smallest_trade_wh=smallest_trade_wh,
+            merge_small=merge_small,
+            efficiency=equipment.efficiency,
+            acceptance=equipment.acceptance,
+            site=equipment.site,
+            strategy=strategy,  # type: ignore[arg-type]
+            arbitrage=arbitrage,
+            v2g_cap_wh=v2g_cap_wh,
+            meter_s=None if meter_interval is None else _seconds("meter_interval", meter_interval),
+            settlement_s=None
+            if settlement_interval is None
+            else _seconds("settlement_interval", settlement_interval),
             seed=seed,
         ),
         terms=Terms(
@@ -198,8 +280,14 @@ def simulate(
             lot_fee=price_ueur_per_kwh(lot_fee, name="lot_fee"),
             price=None if price is None else price_ueur_per_kwh(price),
             limits=not no_limits,
+            tariff=equipment.tariff,
+            feed_in=equipment.feed_in,
+            network_charge=equipment.network_charge,
+            pricing=pricing,
+            replacement_spread=replacement_spread,
+            shortfall=shortfall,  # type: ignore[arg-type]
         ),
-        mechanism=priority,
+        mechanism=mechanism,
         consensus=Consensus(
             network=network,
             operators=operators,
@@ -252,17 +340,23 @@ def interval_seconds(text: str) -> int:
     from trading.errors import OptionError
     from trading.lot import LotRules
 
-    found = re.fullmatch(r"(\d{1,5})\s*(s|min|m|h)?", text.strip())
-    if not found:
-        raise OptionError("interval", text, "minutes such as 15min, or seconds such as 900s")
-    scale = {"s": 1, "min": 60, "m": 60, None: 60, "h": 3600}[found[2]]
-    seconds = int(found[1]) * scale
+    seconds = _seconds("interval", text)
     try:
         LotRules(interval_s=seconds)
     except OptionError as error:
         # The same refusal, in the user's words instead of in seconds.
         raise OptionError("interval", text, error.expected) from None
     return seconds
+
+
+def _seconds(name: str, text: str) -> int:
+    from trading.errors import OptionError
+
+    found = re.fullmatch(r"(\d{1,5})\s*(s|min|m|h)?", text.strip())
+    if not found:
+        raise OptionError(name, text, "minutes such as 15min, or seconds such as 900s")
+    scale = {"s": 1, "min": 60, "m": 60, None: 60, "h": 3600}[found[2]]
+    return int(found[1]) * scale
 
 
 def _run(source: Source, options: DayOptions, out: Path, *, site: str, as_json: bool) -> None:

@@ -179,18 +179,18 @@ class Lot:
         stays = self.stays
         most = np.minimum(wanted_wh, stays.chargeable_wh(since_s, until_s, planned=planned))
         acceptance, efficiency = self.rules.acceptance, self.rules.efficiency
-        if acceptance is None:
+        rows = stays.may_taper[most[stays.may_taper] > 0]
+        if acceptance is None or not len(rows):
             return most
-        content = self.content_wh
-        rows = np.flatnonzero(
-            (most > 0) & (content + efficiency.stored(most) > stays.tapers_from_wh)
-        )
+        content = self.content_wh[rows]
+        nears = content + efficiency.stored(most[rows]) > stays.tapers_from_wh[rows]
+        rows, content = rows[nears], content[nears]
         if not len(rows):
             return most
         leaves = stays.known_departure(since_s) if planned else stays.departure_s
         tapered = tapered_wh(
             power_w=stays.charge_w[rows],
-            content_wh=content[rows],
+            content_wh=content,
             capacity_wh=stays.capacity_wh[rows],
             since_s=np.maximum(since_s, stays.arrival_s[rows]),
             until_s=np.minimum(until_s, leaves[rows]),
@@ -316,17 +316,22 @@ class Lot:
         start, end = int(self.edges_s[at]), int(self.edges_s[at + 1])
         wanted = np.maximum(target_wh(stays, self.to_peers_wh) - self.drawn_wh, 0)
         possible = self.chargeable_wh(wanted, start, end)
-        if fills is not None:
-            possible[fills.seller] = 0
+        if fills is None:
+            if not possible.any():
+                return self._at_connection(at, 0, 0, 0)
+            grid, curtailed = self._within_limits(at, self._from_grid(at, wanted, possible), 0)
+            self._billed += grid * self._tariff[at]
+            self._book(grid, None, start, end)
+            self.drawn_wh += grid
+            return self._at_connection(at, int(grid.sum()), 0, curtailed)
+        possible[fills.seller] = 0
         bought, sold = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        moved = None if fills is None else self._deliverable(fills, possible, start, end)
-        if fills is not None and moved is not None:
-            np.add.at(bought, fills.buyer, moved)
-            np.add.at(sold, fills.seller, moved)
+        moved = self._deliverable(fills, possible, start, end)
+        np.add.at(bought, fills.buyer, moved)
+        np.add.at(sold, fills.seller, moved)
         grid = self._from_grid(at, wanted - bought, possible - bought)
         grid, curtailed = self._within_limits(at, grid, int(bought.sum()))
-        if fills is not None and moved is not None:
-            self._make_good(fills, fills.energy_wh - moved, grid, int(self._tariff[at]))
+        self._make_good(fills, fills.energy_wh - moved, grid, int(self._tariff[at]))
         drawn = bought + grid
         self._billed += grid * self._tariff[at]
         self._book(drawn, sold, start, end)
@@ -420,18 +425,20 @@ class Lot:
             curtailed_wh=curtailed,
         )
 
-    def _book(self, drawn: Int64Array, sold: Int64Array, start: int, end: int) -> None:
+    def _book(self, drawn: Int64Array, sold: Int64Array | None, start: int, end: int) -> None:
         """Enter what meters counted under the step of the efficiency curve that it moved at."""
         if len(self._steps) == 1:
             self._drawn_at[0] += drawn
-            self._sold_at[0] += sold
+            if sold is not None:
+                self._sold_at[0] += sold
             return
         efficiency: Efficiency = self.rules.efficiency
         rows = np.arange(len(drawn))
         most = np.maximum(self.stays.chargeable_wh(start, end), drawn)
         self._drawn_at[efficiency.step_of(drawn, most), rows] += drawn
-        most = np.maximum(self.stays.dischargeable_wh(start, end), sold)
-        self._sold_at[efficiency.step_of(sold, most), rows] += sold
+        if sold is not None:
+            most = np.maximum(self.stays.dischargeable_wh(start, end), sold)
+            self._sold_at[efficiency.step_of(sold, most), rows] += sold
 
     def _deliverable(
         self, fills: Fills, possible: Int64Array, start_s: int, end_s: int

@@ -232,6 +232,12 @@ class Stays:
         return acceptance.full_power_until_wh(into_w, self.capacity_wh)
 
     @cached_property
+    def may_taper(self) -> Int64Array:
+        """Positions of the vehicles that come near full when their need is met."""
+        final_wh = self.content_wh + self.rules.efficiency.stored(self.need_wh)
+        return np.flatnonzero(final_wh > self.tapers_from_wh)
+
+    @cached_property
     def sure_charge_w(self) -> Int64Array:
         """Power at the meter that each battery is sure to take until its need is met."""
         acceptance = self.rules.acceptance

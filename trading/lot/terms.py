@@ -21,6 +21,8 @@ from trading.units import Int64Array, hash_units, is_fraction
 
 HIGHEST = 1_000_000_000
 """A thousand euro per kWh: floors computed from any price below it still fit a trade word."""
+FEED_IN = 80_000
+"""Assumption: what the grid pays for energy fed in, micro-euro per kWh."""
 Guarantee = Literal["consent", "whole"]
 GUARANTEES: tuple[Guarantee, ...] = ("consent", "whole")
 Bearer = Literal["leaver", "lot"]
@@ -62,7 +64,7 @@ class Terms:
     price: int | None = None
     limits: bool = True
     tariff: Profile | None = None
-    feed_in: int | Profile = 80_000
+    feed_in: int | Profile = FEED_IN
     network_charge: int = 0
     pricing: str | None = None
     replacement_spread: float = 0.0
