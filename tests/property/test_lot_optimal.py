@@ -227,7 +227,8 @@ def test_uncontrolled_charging_is_neither_cheaper_nor_flatter_than_v1g(table, pr
     stays = Stays(table, RULES)
     tariff = spread(stays, prices)
     edges = [*interval_starts(stays, interval_s=900).tolist()]
-    drawn = np.array([int(stays.grid_only_wh(edge).sum()) for edge in [*edges, edges[-1] + 900]])
+    rooms_wh = [stays.chargeable_wh(stays.arrival_s, edge) for edge in [*edges, edges[-1] + 900]]
+    drawn = np.array([int(np.minimum(stays.need_wh, room).sum()) for room in rooms_wh])
     uncontrolled = np.diff(drawn)
     best = solved(stays, tariff)
     assert best.grid_wh.sum() == uncontrolled.sum()

@@ -25,6 +25,9 @@ BoolArray = npt.NDArray[np.bool_]
 _MOST_NODES = 500
 _LEAST_GAP = 1e-6
 
+# A peak this far above its bound is worth a second search, which costs as much as the first.
+_FLAT = 1.05
+
 # Solutions hold to 1e-6 Wh; what is below this is nothing, and half a Wh is far from both.
 _NOTHING_WH = 1e-3
 
@@ -230,12 +233,13 @@ def solved(program: Program, *, gap: float) -> Solution:
     if len(program.drawn) == 0:
         return Solution(x=np.zeros(len(program.most), np.int64), is_proven=True)
     search = _Search(program, gap)
-    is_proven = True
-    if len(program.modes):
-        is_proven = search.fix_modes()
-    search.serve_the_most()
-    x = search.cheapest(peak_wh=int(program.most[program.peak]))
-    return Solution(x=search.flattest(x), is_proven=is_proven)
+    if not len(program.modes):
+        return Solution(x=search.best(), is_proven=True)
+    is_proven = search.fix_modes()
+    x = search.best()
+    if search.fix_flatter_modes(x):
+        x = min(x, search.best(), key=program.rank)
+    return Solution(x=x, is_proven=is_proven)
 
 
 class _Search:
@@ -263,11 +267,39 @@ class _Search:
         is_proven = True
         if x is None or self._clash(x):
             x, is_proven = self._branched()
-        sells = np.zeros(len(program.modes), np.int64)
-        if x is not None:
-            sells[x[program.sold_of_mode] > _NOTHING_WH] = 1
-        self.least[program.modes] = self.most[program.modes] = sells
+        self._sell_as(np.zeros(len(program.most)) if x is None else x)
         return is_proven
+
+    def fix_flatter_modes(self, x: Int64Array) -> bool:
+        """Decide on other selling intervals if those of `x` force a high peak; whether it could.
+
+        Many choices cost the same. What is far above the bound over all of them is searched again,
+        under a peak near that bound and no cost above that of `x`.
+        """
+        program = self.program
+        self.least[program.modes], self.most[program.modes] = 0, 1
+        bound_wh, cost_row = self._peak_bound(x)
+        peak_wh = int(np.ceil(bound_wh * _FLAT))
+        if program.peak_wh(x) <= peak_wh:
+            return False
+        self.most[program.peak] = peak_wh
+        whole = np.zeros(len(program.most))
+        whole[program.modes] = 1
+        answer = self._answer(self.cost, [*self._served(), cost_row], whole, gap=self.gap)
+        if answer.x is None:
+            return False
+        self._sell_as(answer.x)
+        return True
+
+    def _sell_as(self, x: Float64Array) -> None:
+        program = self.program
+        sells = (x[program.sold_of_mode] > _NOTHING_WH).astype(np.int64)
+        self.least[program.modes] = self.most[program.modes] = sells
+
+    def best(self) -> Int64Array:
+        """The most served, the least cost, the lowest peak, under the modes fixed so far."""
+        self.serve_the_most()
+        return self.flattest(self.cheapest(peak_wh=int(self.program.most[self.program.peak])))
 
     def _branched(self) -> tuple[Float64Array | None, bool]:
         """The same with whole modes, by branch and bound; None if the nodes end before any."""
@@ -336,21 +368,27 @@ class _Search:
         there is one.
         """
         cost, steepest_wh = _exact(self.cost, x), self.program.peak_wh(x)
-        self.least[self.program.peak] = 0
-        scale = float(np.abs(self.cost).max()) or 1.0
-        goal = np.zeros(len(x))
-        goal[self.program.peak] = 1
-        row = (self.cost / scale, -np.inf, cost / scale + _NOTHING_WH)
-        bound = self._minimum(goal, [*self._served(), row])
-        if bound is None:
-            raise _no_answer("infeasible, though the cheapest schedule is a solution")
-        peak_wh, step = int(np.ceil(bound[self.program.peak] - 10 * _NOTHING_WH)), 1
+        bound_wh, _ = self._peak_bound(x)
+        peak_wh, step = int(np.ceil(bound_wh - 10 * _NOTHING_WH)), 1
         while peak_wh < steepest_wh:
             flat = self._cheapest(peak_wh)
             if flat is not None and _exact(self.cost, flat) <= cost:
                 return flat
             peak_wh, step = peak_wh + step, 2 * step
         return x
+
+    def _peak_bound(self, x: Int64Array) -> tuple[float, tuple[Float64Array, float, float]]:
+        """No schedule at the cost of `x` has a lower peak; and the row that holds that cost."""
+        peak = self.program.peak
+        self.least[peak], self.most[peak] = 0, self.program.most[peak]
+        scale = float(np.abs(self.cost).max()) or 1.0
+        row = (self.cost / scale, -np.inf, _exact(self.cost, x) / scale + _NOTHING_WH)
+        goal = np.zeros(len(x))
+        goal[peak] = 1
+        bound = self._minimum(goal, [*self._served(), row])
+        if bound is None:
+            raise _no_answer("infeasible, though the cheapest schedule is a solution")
+        return float(bound[peak]), row
 
     def _cheapest(self, peak_wh: int) -> Int64Array | None:
         # With the peak fixed its column leaves the network; as a column of its own it would not.

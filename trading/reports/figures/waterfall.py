@@ -148,7 +148,7 @@ def _change(before: int, after: int, said: Callable[[int], str], unit_name: str)
 
 
 def _tick(value: float, _position: int) -> str:
-    return f"{value:,.6g}".replace("-", "−")
+    return f"{value:,.10g}".replace("-", "−")
 
 
 def _draw_missing(axes: Axes, table: pd.DataFrame) -> None:
