@@ -36,6 +36,7 @@ from trading.engine.scenarios import (
 )
 from trading.errors import OptionError
 from trading.lot import LotRules, LotRun, Stays, Terms, accounts_of, intervals_of, simulate_lot
+from trading.lot.baselines import BASELINE_COLUMNS, baseline_table
 from trading.market import (
     DEFAULT_MECHANISM,
     MECHANISMS,
@@ -173,6 +174,9 @@ def run_day(
     tell("comparing scenarios", 0, 2)
     variants = guarantee_scenarios(options.rules, options.terms) if options.compare else []
     scenarios = compare(sessions.frame, variants, mechanism)
+    baselines = pd.DataFrame(columns=list(BASELINE_COLUMNS))
+    if options.compare:
+        baselines = baseline_table(run, label=options.mechanism)
     tell("comparing scenarios", 1, 2)
     is_inferred = bool((sessions.frame["soc_source"] == "inferred").any())
     spread = _sensitivity(source, options, is_inferred)
@@ -189,6 +193,7 @@ def run_day(
         rejections=_rejections(nodes),
         wallets=wallets,
         scenarios=scenarios,
+        baselines=baselines,
         sensitivity=spread,
         summary=summary,
         assumptions=assumptions(options, source.assignment if is_inferred else None),
@@ -289,7 +294,9 @@ def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
         f"Market intervals of {rules.interval_s // 60} min; trades are agreed "
         f"{rules.gate_lead_s // 60} min before each begins.",
         f"Efficiency {rules.efficiency.charge_ppm / 1e6:g} charging and "
-        f"{rules.efficiency.discharge_ppm / 1e6:g} discharging; the lot's cables lose nothing.",
+        f"{rules.efficiency.discharge_ppm / 1e6:g} discharging"
+        + (", less at part load" if rules.efficiency.part_load else " at every power")
+        + f"; the lot's cables lose {rules.site.cable_loss_ppm / 1e4:g} %.",
         f"Lot tariff {per_kwh(terms.lot_tariff)}, replacement at home "
         f"{per_kwh(terms.replacement)}, battery wear {per_kwh(terms.wear)}, lot fee "
         f"{per_kwh(terms.lot_fee)}.",
@@ -298,8 +305,9 @@ def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
         f"Share of vehicles that can discharge: {rules.v2g_share:.0%}, drawn by seed and session.",
         f"Plans know {rules.departures} departures.",
         "Plans know what each session needs: the energy that it drew in the record.",
-        "Vehicles charge at once; peers replace grid energy, never add to it; a buyer buys no more "
-        "than its own need.",
+        f"Grid energy is drawn {DRAWN[rules.strategy]}; peers replace grid energy, never add to "
+        "it; a buyer buys no more than its own need.",
+        *_equipment(options),
         f"Trades under {rules.smallest_trade_wh} Wh are left to the grid.",
     ]
     if assignment is not None:
@@ -308,6 +316,47 @@ def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
             "the energy each session drew is real and reproduced exactly."
         )
     return tuple(said)
+
+
+DRAWN = {
+    "at-once": "at once",
+    "latest": "as late as plans allow",
+    "cheapest": "in the cheapest intervals of each stay",
+}
+
+
+def _equipment(options: DayOptions) -> list[str]:
+    """What is assumed of batteries near full, of the lot's equipment and of changing prices."""
+    rules, terms, site = options.rules, options.terms, options.rules.site
+    said = []
+    if rules.acceptance is not None:
+        said.append(
+            "Batteries take a capacity an hour (1 C) up to 80 %, then less and less, down to a "
+            "twentieth of it (C/20)."
+        )
+    if site.connection_w is not None:
+        said.append(
+            f"The connection carries {site.connection_w / 1000:g} kW, of which up to "
+            f"{site.background_w.highest / 1000:g} kW are other load; whoever could least make up "
+            "for it is cut last."
+        )
+    if site.pv_w.highest:
+        said.append(
+            f"The roof gives up to {site.pv_w.highest / 1000:g} kW; drivers pay the tariff for it."
+        )
+    if terms.tariff is not None:
+        said.append(
+            f"The tariff changes in time, from {terms.tariff.lowest / 1e6:.4f} to "
+            f"{terms.tariff.highest / 1e6:.4f} EUR/kWh."
+        )
+    if terms.pricing is not None:
+        said.append(f"The price of each interval follows the scheme {terms.pricing!r}.")
+    if terms.replacement_spread:
+        said.append(
+            f"Drivers' prices at home differ by up to {terms.replacement_spread:.0%}, drawn by "
+            "seed and session."
+        )
+    return said
 
 
 def _network_note(consensus: Consensus, tampered: int, batches: int) -> str:

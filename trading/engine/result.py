@@ -60,6 +60,8 @@ class DayResult:
         wallets: what the drivers and the lot had on chain at the end: `account`, `session_id`,
             `deposited_ueur`, `withdrawn_ueur`; everything is withdrawn, so the sums are equal.
         scenarios: the honest comparison, columns `scenarios.COLUMNS`.
+        baselines: the same day uncontrolled and charged at its best, columns
+            `trading.lot.baselines.BASELINE_COLUMNS`, this run last; empty if not compared.
         sensitivity: how it depends on what was inferred, `scenarios.SENSITIVITY_COLUMNS`; empty
             where the format has its own state of charge.
         summary: `summary.json`.
@@ -78,6 +80,7 @@ class DayResult:
     rejections: pd.DataFrame
     wallets: pd.DataFrame
     scenarios: pd.DataFrame
+    baselines: pd.DataFrame
     sensitivity: pd.DataFrame
     summary: dict[str, int | str | float]
     assumptions: tuple[str, ...]

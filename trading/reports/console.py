@@ -9,7 +9,7 @@ from rich.text import Text
 
 from trading.engine import DayResult
 from trading.reports.numbers import NOTHING, count, energy, money, power, things
-from trading.reports.story import day_of, why_nothing
+from trading.reports.story import beyond_line, day_of, why_nothing
 
 _STYLES = {
     "settled": "green",
@@ -48,6 +48,8 @@ def result_table(result: DayResult) -> RenderableType:
     table.add_row("buyers' gain (EUR)", NOTHING, money(books.buyers_gain_ueur), "")
     table.add_row("sellers' net gain (EUR)", NOTHING, money(books.sellers_gain_ueur), "")
     parts: list[RenderableType] = [table, _statuses(result)]
+    if beyond := beyond_line(result):
+        parts.append(Text(beyond))
     if not books.energy.buyers_wh:
         parts.append(Text(f"No energy changed hands: {why_nothing(result)}."))
     return Group(*parts)

@@ -226,11 +226,13 @@ def energy_table(result: DayResult) -> Table:
     books = result.accounts.energy
     discharged = books.sellers_wh + books.discharge_loss_wh
     flows_in = [("from the grid", books.grid_wh), ("out of sellers' batteries", discharged)]
+    if books.pv_wh:
+        flows_in.insert(1, ("from the roof", books.pv_wh))
     flows_out = [
         ("into batteries by charging", books.kept_wh + discharged),
         ("lost in charging (borne by whoever charges)", books.charge_loss_wh),
         ("lost in discharging (borne by sellers)", books.discharge_loss_wh),
-        ("residual of the lot's cables", books.cable_wh),
+        ("lost in the lot's cables (borne by the lot)", books.cable_wh),
     ]
     rows = [Row(cells=(name, energy(wh), "")) for name, wh in flows_in]
     rows += [Row(cells=(name, "", energy(wh))) for name, wh in flows_out]
@@ -259,6 +261,8 @@ def money_table(result: DayResult) -> Table:
     others = [
         ("lot operator, grid energy", books.lot_energy),
         ("lot operator, fee on trades", books.lot_fee),
+        *((("network charges", books.network),) if books.network else ()),
+        *((("whoever pays for energy fed in", books.feed_in),) if books.feed_in else ()),
         ("suppliers at home, replacement", books.replacement),
         ("batteries' lost value, wear", books.wear),
     ]
@@ -391,7 +395,24 @@ def residual_lines(result: DayResult) -> list[str]:
         f"{count(run.stays.rules.smallest_trade_wh)} Wh, or worth less than a micro-euro): "
         f"{energy(run.dust_wh)} kWh.",
         f"Agreed, but a party left before its time: {energy(run.shortfall_wh)} kWh.",
+        *_site_lines(result),
     ]
+
+
+def _site_lines(result: DayResult) -> list[str]:
+    """What the lot's equipment held back or gave away, where it has any."""
+    run, lines = result.run, []
+    if run.stays.rules.site.connection_w is not None or run.stays.rules.site.cable_w is not None:
+        intervals, alone = (int((wh > 0).sum()) for wh in (run.curtailed_wh,
+                                                           run.curtailed_grid_only_wh))  # fmt: skip
+        minutes = run.stays.rules.metered_s / 60
+        lines.append(
+            f"Connection or cables cut charging for {intervals * minutes:g} min with trading and "
+            f"for {alone * minutes:g} min without."
+        )
+    if run.export_wh.any():
+        lines.append(f"Fed into the grid from the roof: {energy(int(run.export_wh.sum()))} kWh.")
+    return lines
 
 
 def one_group(rows: Sequence[Row]) -> tuple[Group, ...]:

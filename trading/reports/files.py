@@ -51,6 +51,7 @@ def tables_of(result: DayResult) -> dict[str, pd.DataFrame]:
         "load.csv": result.accounts.load,
         "chain.csv": result.chain.reindex(columns=list(CHAIN_COLUMNS)),
         "scenarios.csv": result.scenarios,
+        "baselines.csv": result.baselines,
     }
 
 

@@ -68,6 +68,7 @@ def report_html(
         n_stays=count(len(result.run.stays)),
         headline=story.headline(result),
         second_line=story.second_line(result),
+        beyond_line=story.beyond_line(result),
         range_line=story.range_line(result),
         peak_line=story.peak_line(result),
         honest=content.honest_table(result),

@@ -9,6 +9,7 @@ import datetime as dt
 
 from trading.engine import DayResult
 from trading.lot import LotRules, Terms
+from trading.lot.baselines import V1G
 from trading.reports.comparison import NO_LIMITS, compared
 from trading.reports.numbers import count, energy, money, percent, power, price, things
 from trading.units import UEUR_PER_EUR, WH_PER_KWH
@@ -89,6 +90,23 @@ def second_line(result: DayResult) -> str:
         buyers, sellers = _off(books.buyers_gain_ueur), _off(books.sellers_gain_ueur)
         said += f" Buyers are {buyers} and sellers {sellers}."
     return said
+
+
+def beyond_line(result: DayResult) -> str:
+    """What the run is worth beyond the best charging without discharge; empty if not compared."""
+    table = result.baselines
+    best = table[table["label"] == V1G]
+    if best.empty:
+        return ""
+    best_ueur, best_w = int(best["cost_ueur"].iloc[0]), int(best["peak_w"].iloc[0])
+    own_ueur, own_w = int(table["cost_ueur"].iloc[-1]), int(table["peak_w"].iloc[-1])
+    saved, higher = best_ueur - own_ueur, own_w - best_w
+    peak = "above" if higher > 0 else "below" if higher < 0 else "the same as"
+    return (
+        f"Beyond smart charging without discharge (V1G, all departures known), drivers pay "
+        f"{money(abs(saved))} EUR {'less' if saved >= 0 else 'more'}; the peak of "
+        f"{power(own_w)} kW is {peak} V1G's {power(best_w)} kW."
+    )
 
 
 def range_line(result: DayResult) -> str:

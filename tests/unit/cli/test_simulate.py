@@ -45,7 +45,7 @@ def test_the_same_bytes_whatever_the_folder_and_the_hash_seed(tmp_path: Path) ->
         del files["report.html"]
         written.append(files)
     assert set(written[0]) == {
-        *("trades.csv", "vehicles.csv", "load.csv", "chain.csv", "scenarios.csv"),
+        *("trades.csv", "vehicles.csv", "load.csv", "chain.csv", "scenarios.csv", "baselines.csv"),
         "summary.json",
     }
     assert written[0] == written[1]

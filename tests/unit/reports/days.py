@@ -12,6 +12,7 @@ from trading.data import Sessions, load_sessions, sample_path
 from trading.engine.result import CHAIN_COLUMNS, OPERATOR_COLUMNS, TRADE_COLUMNS, DayResult
 from trading.engine.scenarios import SENSITIVITY_COLUMNS, compare, guarantee_scenarios, sensitivity
 from trading.lot import Accounts, LotRules, LotRun, Terms, accounts_of, simulate_lot
+from trading.lot.baselines import BASELINE_COLUMNS
 from trading.market import MECHANISMS
 
 MECHANISM = MECHANISMS["pro-rata"]
@@ -107,12 +108,25 @@ def make_day(
         operators=_operators(batches),
         rejections=_rejections(batches),
         wallets=_wallets(books),
+        baselines=_baselines(books),
         scenarios=compare(sessions.frame, guarantee_scenarios(rules, terms), MECHANISM),
         sensitivity=spread,
         summary=_summary(run, books, trades),
         assumptions=("Lot tariff 0.50 EUR/kWh.", "Replacement at home 0.25 EUR/kWh."),
         network_note="The chain runs in this process; meters and wallets are simulated.",
     )
+
+
+def _baselines(books: Accounts) -> pd.DataFrame:
+    """A table as `baseline_table` gives it, its V1G row with half of the uncontrolled peak."""
+    alone, own = books.cost_grid_only_ueur, books.cost_ueur
+    drawn, peak = books.energy.grid_wh, books.peak_grid_only_w
+    rows = [
+        ("uncontrolled", alone, peak, drawn, books.missing_grid_only_wh),
+        ("V1G", alone, peak // 2, drawn, books.missing_grid_only_wh),
+        ("pro-rata", own, books.peak_with_p2p_w, drawn, books.missing_wh),
+    ]
+    return pd.DataFrame(rows, columns=list(BASELINE_COLUMNS))
 
 
 def _trades(submitted: list[pd.DataFrame]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ HEADS = {
     "chain.csv": "block,time,transaction,event,batch_id,actor,detail",
     "scenarios.csv": "scenario,v2g_share,trades,blocked,peers_wh,grid_wh,peak_w,drivers_cost_ueur,"
     "buyers_gain_ueur,sellers_gain_ueur,missing_wh,replacement_cost_ueur",
+    "baselines.csv": "label,cost_ueur,peak_w,grid_wh,missing_wh",
 }
 KEYS = (
     *("energy_traded_wh", "trades", "pending", "confirmed", "settled", "rejected", "cancelled"),

@@ -20,6 +20,7 @@ from trading.reports.figures.ledger import batches_figure
 from trading.reports.figures.lot import load_figure, soc_figure
 from trading.reports.figures.scenarios import cost_figure, energy_figure, sensitivity_figure
 from trading.reports.figures.style import png_bytes
+from trading.reports.figures.waterfall import waterfall_figure
 
 __all__ = [
     "FIGURES",
@@ -31,6 +32,7 @@ __all__ = [
     "png_bytes",
     "sensitivity_figure",
     "soc_figure",
+    "waterfall_figure",
 ]
 
 
@@ -55,6 +57,18 @@ class FigureEntry:
 
 FIGURES: Mapping[str, FigureEntry] = MappingProxyType(
     {
+        "waterfall": FigureEntry(
+            title="What smart charging adds, and what trading adds to it",
+            file_name="waterfall.png",
+            draw=lambda result: waterfall_figure(result.baselines),
+            caption=(
+                "The same day, step by step: everybody charges on arrival; the cheapest and then "
+                "flattest charging without discharge (V1G), found with all departures known; the "
+                "same with peers; and this run. Trading is worth what it adds beyond V1G. Striped: "
+                "more than in the row above."
+            ),
+            alt="Waterfalls of cost, peak and energy from uncontrolled charging to this run.",
+        ),
         "load": FigureEntry(
             title="Load from the grid, with and without peers",
             file_name="load.png",
