@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trading.data import Sessions, load_sessions, sample_path, select_days
+from trading.data import FORMATS, Sessions, load_sessions, sample_path, select_days
 from trading.data.assignment import assignment_named
 from trading.errors import InputError, OptionError
 from trading.fleet import BUYER_THRESHOLD, SELLER_THRESHOLD, Thresholds
@@ -33,6 +33,8 @@ from trading.lot import (
     accounts_of,
     simulate_lot,
 )
+from trading.lot.profile import HOURS
+from trading.lot.site import NOTHING
 from trading.lot.stays import StrategyName
 from trading.lot.terms import Bearer
 from trading.market import DEFAULT_MECHANISM, MECHANISMS, PRIORITIES, Mechanism, mechanism_named
@@ -56,6 +58,9 @@ _FIELDS = {
     "feed_in": "feed_in_ueur_per_kwh",
     "network_charge": "network_charge_ueur_per_kwh",
     "price": "price_ueur_per_kwh",
+    "tariff": "hourly_tariff_ueur_per_kwh",
+    "pv_w": "hourly_pv_w",
+    "zone": "timezone",
 }
 """The field of a scenario for an argument that lot and terms name otherwise in their errors."""
 
@@ -93,11 +98,15 @@ class Scenario:
         taper: whether charging slows down as a battery nears full.
         connection_w: what the transformer leaves for lot and background; None for no limit.
         background_w: other load behind the same transformer, the same at all times.
+        hourly_pv_w: what the roof gives in each hour of the site's day, the same every day: 24
+            whole numbers with blanks between; None for no sun.
         cable_w: most power through the lot's cables; None for no limit.
         cable_loss_ppm: what the cables lose of it, parts per million.
         chargers: how many there are; None for enough.
         charge_ppm, discharge_ppm: one-way efficiencies, parts per million.
         lot_tariff_ueur_per_kwh: grid energy in the lot.
+        hourly_tariff_ueur_per_kwh: the same by the hour of the site's day, in its place: 24 whole
+            numbers with blanks between, also negative; None for the one above.
         replacement_ueur_per_kwh: energy at home, in place of what is missing at departure.
         replacement_spread: how much drivers' prices at home differ, a share of the price.
         feed_in_ueur_per_kwh: what the grid pays for energy fed in.
@@ -149,12 +158,14 @@ class Scenario:
     taper: bool = True
     connection_w: int | None = None
     background_w: int = 0
+    hourly_pv_w: str | None = None
     cable_w: int | None = None
     cable_loss_ppm: int = 0
     chargers: int | None = None
     charge_ppm: int = 933_000
     discharge_ppm: int = 933_000
     lot_tariff_ueur_per_kwh: int = 500_000
+    hourly_tariff_ueur_per_kwh: str | None = None
     replacement_ueur_per_kwh: int = 250_000
     replacement_spread: float = 0.0
     feed_in_ueur_per_kwh: int = 80_000
@@ -202,6 +213,7 @@ class Scenario:
             site=Site(
                 connection_w=self.connection_w,
                 background_w=Profile.constant(self.background_w),
+                pv_w=self._hourly("hourly_pv_w") or NOTHING,
                 cable_w=self.cable_w,
                 cable_loss_ppm=self.cable_loss_ppm,
                 chargers=self.chargers,
@@ -229,6 +241,7 @@ class Scenario:
             pricing=self.pricing,
             replacement_spread=self.replacement_spread,
             shortfall=shortfall,
+            tariff=self._hourly("hourly_tariff_ueur_per_kwh"),
         )
 
     def mechanism_run(self) -> Mechanism:
@@ -238,6 +251,22 @@ class Scenario:
             expected = "true; an auction finds its price between floors and ceilings"
             raise OptionError("limits", self.limits, f"{expected}, mechanism={self.mechanism!r}")
         return mechanism
+
+    def _hourly(self, name: str) -> Profile | None:
+        """The profile of a field that holds a value for each hour of the site's day."""
+        text: str | None = getattr(self, name)
+        if text is None:
+            return None
+        try:
+            values = [int(value) for value in text.split()]
+        except ValueError:
+            values = []
+        if len(values) != HOURS or max(map(abs, values)) >= 2**63:
+            expected = "24 whole numbers, one an hour of the site's day, with blanks between"
+            raise OptionError(name, text, expected)
+        known = FORMATS.get(self.format)
+        zone = self.timezone or (known.default_zone if known else "UTC")
+        return Profile.daily(values, zone=zone)
 
     def record(self) -> dict[str, Value]:
         """The fields by name, in their order, without the path, which differs between machines."""
@@ -298,6 +327,8 @@ def results_of(run: LotRun) -> dict[str, int | float | str]:
         "peers_wh": books.energy.buyers_wh,
         "grid_only_wh": int(run.grid_only_wh.sum()),
         "grid_wh": books.energy.grid_wh,
+        "pv_wh": books.energy.pv_wh,
+        "export_wh": books.energy.export_wh,
         "curtailed_grid_only_wh": int(run.curtailed_grid_only_wh.sum()),
         "curtailed_wh": int(run.curtailed_wh.sum()),
         "curtailed_grid_only_s": int((run.curtailed_grid_only_wh > 0).sum()) * metered_s,
@@ -318,6 +349,7 @@ def results_of(run: LotRun) -> dict[str, int | float | str]:
         "sellers_gain_ueur": books.sellers_gain_ueur,
         "lot_fee_ueur": books.money.lot_fee,
         "network_ueur": books.money.network,
+        "feed_in_ueur": -books.money.feed_in,
         "wear_ueur": books.money.wear,
         "replacement_grid_only_ueur": books.replacement_grid_only_ueur,
         "replacement_ueur": books.replacement_ueur,

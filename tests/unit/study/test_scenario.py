@@ -56,6 +56,26 @@ def test_a_connection_that_is_too_small_leaves_energy_missing() -> None:
     assert row["missing_grid_only_wh"] > evaluate(DAY)["missing_grid_only_wh"]
 
 
+def test_the_sun_takes_the_place_of_grid_energy() -> None:
+    row = evaluate(replace(DAY, hourly_pv_w="0 " * 6 + "3000 " * 12 + "0 " * 6))
+    assert row["pv_wh"] > 0
+    assert row["grid_wh"] + row["pv_wh"] == evaluate(DAY)["grid_wh"]
+    assert row["feed_in_ueur"] == row["export_wh"] * 80_000 // 1_000  # type: ignore[operator]
+
+
+def test_the_cheapest_hours_cost_least_under_a_tariff_by_the_hour() -> None:
+    cheap_at_noon = replace(
+        DAY,
+        hourly_tariff_ueur_per_kwh="500000 " * 11 + "200000 200000 " + "500000 " * 11,
+        v2g_share=0.0,
+    )
+    at_once, cheapest = (
+        evaluate(replace(cheap_at_noon, strategy=name))["cost_ueur"]
+        for name in ("at-once", "cheapest")
+    )
+    assert cheapest < at_once < evaluate(replace(DAY, v2g_share=0.0))["cost_ueur"]
+
+
 def test_an_auction_is_a_mechanism_too() -> None:
     weekday = {"from_date": "2019-10-29", "to_date": "2019-10-29"}
     row = evaluate(replace(DAY, mechanism="pay-as-bid", **weekday))  # type: ignore[arg-type]
@@ -98,6 +118,9 @@ def test_a_file_that_has_changed_is_an_error() -> None:
         ({"strategy": "soon"}, "strategy='soon': expected one of at-once"),
         ({"connection_w": -1}, "connection_w=-1: expected 0 W or more"),
         ({"background_w": -1}, "background_w=-1: expected 0 W or more"),
+        ({"hourly_pv_w": "1 2"}, "hourly_pv_w='1 2': expected 24 whole numbers"),
+        ({"hourly_pv_w": "-1 " * 24}, "hourly_pv_w=-1: expected 0 W or more at all times"),
+        ({"hourly_tariff_ueur_per_kwh": "x " * 24}, "expected 24 whole numbers"),
         ({"chargers": 0}, "chargers=0: expected 1 or more"),
         ({"pricing": "free"}, "pricing='free': expected one of fixed"),
         ({"shortfall": "nobody"}, "shortfall='nobody': expected one of leaver"),
@@ -137,6 +160,8 @@ def test_every_field_but_the_path_changes_the_key() -> None:
         "chargers": 4,
         "pricing": "mid-market",
         "shortfall": "lot",
+        "hourly_pv_w": "1 " * 24,
+        "hourly_tariff_ueur_per_kwh": "1 " * 24,
     }
     for field in fields(Scenario):
         old = getattr(DAY, field.name)
