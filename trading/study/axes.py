@@ -20,23 +20,35 @@ TYPES: dict[str, str] = {
 }
 KEYS = ("lot", "date", *TYPES)
 """What may stand in `base`, `grid` and `sample.ranges`."""
-MIDDLE = "middle"
-"""As `price_ueur_per_kwh`: the middle of floor and ceiling, in a list beside prices."""
+NONE = {key: "none" for key, kind in TYPES.items() if kind.endswith("None")} | {
+    "price_ueur_per_kwh": "middle"
+}
+"""The word for no value, in a list beside values: no limit, no cap, the middle price."""
 
 EXPECTED = {
     "int": "a whole number of at most 64 bits",
     "float": "a finite number",
     "str": "a text",
     "bool": "true or false",
-    "int | None": f"a whole number, or {MIDDLE!r} for the middle of floor and ceiling",
 }
 """What to say of a value of another type."""
 
 
-def is_of_type(value: object, kind: str) -> bool:
-    """Whether a TOML value is what a field of this type takes; true is not 1, and 1 is 1.0."""
-    if kind == "int | None":
-        return value == MIDDLE or is_of_type(value, "int")
+def expected_of(key: str) -> str:
+    """What to say of a value of another type."""
+    what = EXPECTED[TYPES[key].removesuffix(" | None")]
+    return f"{what}, or {NONE[key]!r}" if key in NONE else what
+
+
+def is_value(key: str, value: object) -> bool:
+    """Whether a TOML value is one of the key's type."""
+    return (key in NONE and value == NONE[key]) or is_of_kind(
+        value, TYPES[key].removesuffix(" | None")
+    )
+
+
+def is_of_kind(value: object, kind: str) -> bool:
+    """Whether a TOML value is of this type; true is not 1, and 1 is 1.0."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return False
     if kind == "float":
@@ -48,7 +60,7 @@ def is_of_type(value: object, kind: str) -> bool:
 
 def typed(key: str, value: Value) -> Value:
     """A TOML value of the right type as the field takes it."""
-    if key == "price_ueur_per_kwh" and value == MIDDLE:
+    if key in NONE and value == NONE[key]:
         return None
     return float(value or 0) if TYPES[key] == "float" else value
 

@@ -45,7 +45,17 @@ import numpy as np
 
 from trading.data import load_sessions
 from trading.errors import ConfigError, InputError, OptionError
-from trading.study.axes import EXPECTED, KEYS, TYPES, choice, drawn, is_of_type, typed
+from trading.study.axes import (
+    EXPECTED,
+    KEYS,
+    TYPES,
+    choice,
+    drawn,
+    expected_of,
+    is_of_kind,
+    is_value,
+    typed,
+)
 from trading.study.dates import DAYS, days_named, days_of
 from trading.study.scenario import (
     SAMPLE,
@@ -300,8 +310,8 @@ class _Reader:
             if days_named(value) is None:
                 expected = "a day as 2019-10-29, or days as '2019-10-28..2019-11-03'"
                 self._fault(where, value, expected)
-        elif not is_of_type(value, TYPES[key]):
-            self._fault(where, value, EXPECTED[TYPES[key]])
+        elif not is_value(key, value):
+            self._fault(where, value, expected_of(key))
 
     def _check_days(self, where: str, table: Keys, lots: Mapping[str, Lot]) -> None:
         n_faults = len(self.faults)
@@ -329,10 +339,10 @@ class _Reader:
         n_faults = len(self.faults)
         self._known(table, ("low", "high", "step"), f"{where}.")
         for end in ("low", "high"):
-            if not is_of_type(table.get(end), kind):
+            if not is_of_kind(table.get(end), kind):
                 self._fault(f"{where}.{end}", table.get(end), EXPECTED[kind])
         step = table.get("step", 1)
-        if not is_of_type(step, kind) or step <= 0:
+        if not is_of_kind(step, kind) or step <= 0:
             self._fault(f"{where}.step", step, f"{EXPECTED[kind]} above 0")
         if len(self.faults) == n_faults and not table["low"] < table["high"]:
             self._fault(where, _plain(table), "low below high")

@@ -16,21 +16,28 @@ from pathlib import Path
 
 import pandas as pd
 
-from trading.data import Sessions, load_sessions, sample_path, select_days
+from trading.data import FORMATS, Sessions, load_sessions, sample_path, select_days
 from trading.data.assignment import assignment_named
 from trading.errors import InputError, OptionError
 from trading.fleet import BUYER_THRESHOLD, SELLER_THRESHOLD, Thresholds
 from trading.lot import (
+    Acceptance,
     Departures,
     Efficiency,
     Guarantee,
     LotRules,
     LotRun,
+    Profile,
+    Site,
     Terms,
     accounts_of,
     simulate_lot,
 )
-from trading.market import DEFAULT_MECHANISM, Mechanism, mechanism_named
+from trading.lot.profile import HOURS
+from trading.lot.site import NOTHING
+from trading.lot.stays import StrategyName
+from trading.lot.terms import Bearer
+from trading.market import DEFAULT_MECHANISM, MECHANISMS, PRIORITIES, Mechanism, mechanism_named
 from trading.units import WH_PER_KWH, hash_units, is_fraction
 
 SAMPLE = "sample"
@@ -39,6 +46,23 @@ FILES_KEPT = 32
 """Files of sessions, each under one seed and assignment rule, that a process keeps in memory."""
 
 Value = int | float | str | bool | None
+
+_FIELDS = {
+    "interval": "interval_s",
+    "meter_interval": "meter_s",
+    "settlement_interval": "settlement_s",
+    "lot_tariff": "lot_tariff_ueur_per_kwh",
+    "replacement": "replacement_ueur_per_kwh",
+    "wear": "wear_ueur_per_kwh",
+    "lot_fee": "lot_fee_ueur_per_kwh",
+    "feed_in": "feed_in_ueur_per_kwh",
+    "network_charge": "network_charge_ueur_per_kwh",
+    "price": "price_ueur_per_kwh",
+    "tariff": "hourly_tariff_ueur_per_kwh",
+    "pv_w": "hourly_pv_w",
+    "zone": "timezone",
+}
+"""The field of a scenario for an argument that lot and terms name otherwise in their errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +89,34 @@ class Scenario:
         departures: "actual" or "estimated", what plans know.
         interval_s: market interval, seconds.
         gate_lead_s: gate closure, seconds before the interval.
+        meter_s, settlement_s: meter and settlement interval, seconds; None for the market's.
         smallest_trade_wh: smaller trades are left to the grid.
+        merge_small: whether small trades are first brought together where they can be.
+        strategy: when grid energy is drawn, a name in `trading.lot.strategy.STRATEGIES`.
+        arbitrage: whether a seller may also sell what it drew from the grid in its stay.
+        v2g_cap_wh: the most that a seller sells in a stay; None for no cap.
+        taper: whether charging slows down as a battery nears full.
+        connection_w: what the transformer leaves for lot and background; None for no limit.
+        background_w: other load behind the same transformer, the same at all times.
+        hourly_pv_w: what the roof gives in each hour of the site's day, the same every day: 24
+            whole numbers with blanks between; None for no sun.
+        cable_w: most power through the lot's cables; None for no limit.
+        cable_loss_ppm: what the cables lose of it, parts per million.
+        chargers: how many there are; None for enough.
         charge_ppm, discharge_ppm: one-way efficiencies, parts per million.
         lot_tariff_ueur_per_kwh: grid energy in the lot.
+        hourly_tariff_ueur_per_kwh: the same by the hour of the site's day, in its place: 24 whole
+            numbers with blanks between, also negative; None for the one above.
         replacement_ueur_per_kwh: energy at home, in place of what is missing at departure.
+        replacement_spread: how much drivers' prices at home differ, a share of the price.
+        feed_in_ueur_per_kwh: what the grid pays for energy fed in.
+        network_charge_ueur_per_kwh: what the lot pays the network for energy drawn.
         wear_ueur_per_kwh: wear of a seller's battery.
         lot_fee_ueur_per_kwh: what the lot keeps of the buyer's price.
         price_ueur_per_kwh: the buyer's price; None for the middle of floor and ceiling.
+        pricing: scheme that posts each interval's price, a name in
+            `trading.market.pricing.PRICINGS`; None for the price above.
+        shortfall: "leaver" or "lot", who bears what does not flow because a party left early.
         limits: whether trades outside floor and ceiling are blocked.
 
     Raises:
@@ -103,14 +148,33 @@ class Scenario:
     departures: str = "actual"
     interval_s: int = 900
     gate_lead_s: int = 300
+    meter_s: int | None = None
+    settlement_s: int | None = None
     smallest_trade_wh: int = 100
+    merge_small: bool = False
+    strategy: str = "at-once"
+    arbitrage: bool = False
+    v2g_cap_wh: int | None = None
+    taper: bool = True
+    connection_w: int | None = None
+    background_w: int = 0
+    hourly_pv_w: str | None = None
+    cable_w: int | None = None
+    cable_loss_ppm: int = 0
+    chargers: int | None = None
     charge_ppm: int = 933_000
     discharge_ppm: int = 933_000
     lot_tariff_ueur_per_kwh: int = 500_000
+    hourly_tariff_ueur_per_kwh: str | None = None
     replacement_ueur_per_kwh: int = 250_000
+    replacement_spread: float = 0.0
+    feed_in_ueur_per_kwh: int = 80_000
+    network_charge_ueur_per_kwh: int = 0
     wear_ueur_per_kwh: int = 50_000
     lot_fee_ueur_per_kwh: int = 10_000
     price_ueur_per_kwh: int | None = None
+    pricing: str | None = None
+    shortfall: str = "leaver"
     limits: bool = True
 
     def __post_init__(self) -> None:
@@ -125,15 +189,14 @@ class Scenario:
             self.rules()
             self.terms()
         except OptionError as error:
-            # Lot and terms name their own arguments: `interval` is `interval_s` here.
-            names = [name for name in self.__slots__ if name.startswith(error.name)]
-            name = error.name if error.name in self.__slots__ or not names else names[0]
+            name = _FIELDS.get(error.name, error.name)
             raise OptionError(name, error.value, error.expected) from None
 
     def rules(self) -> LotRules:
         """How the lot of this scenario trades."""
         guarantee: Guarantee = self.guarantee  # type: ignore[assignment]
         departures: Departures = self.departures  # type: ignore[assignment]
+        strategy: StrategyName = self.strategy  # type: ignore[assignment]
         return LotRules(
             interval_s=self.interval_s,
             gate_lead_s=self.gate_lead_s,
@@ -144,12 +207,28 @@ class Scenario:
             v2g_share=self.v2g_share,
             departures=departures,
             smallest_trade_wh=self.smallest_trade_wh,
+            merge_small=self.merge_small,
             efficiency=Efficiency(charge_ppm=self.charge_ppm, discharge_ppm=self.discharge_ppm),
+            acceptance=Acceptance() if self.taper else None,
+            site=Site(
+                connection_w=self.connection_w,
+                background_w=Profile.constant(self.background_w),
+                pv_w=self._hourly("hourly_pv_w") or NOTHING,
+                cable_w=self.cable_w,
+                cable_loss_ppm=self.cable_loss_ppm,
+                chargers=self.chargers,
+            ),
+            strategy=strategy,
+            arbitrage=self.arbitrage,
+            v2g_cap_wh=self.v2g_cap_wh,
+            meter_s=self.meter_s,
+            settlement_s=self.settlement_s,
             seed=self.seed,
         )
 
     def terms(self) -> Terms:
         """What things cost in this scenario."""
+        shortfall: Bearer = self.shortfall  # type: ignore[assignment]
         return Terms(
             lot_tariff=self.lot_tariff_ueur_per_kwh,
             replacement=self.replacement_ueur_per_kwh,
@@ -157,11 +236,37 @@ class Scenario:
             lot_fee=self.lot_fee_ueur_per_kwh,
             price=self.price_ueur_per_kwh,
             limits=self.limits,
+            feed_in=self.feed_in_ueur_per_kwh,
+            network_charge=self.network_charge_ueur_per_kwh,
+            pricing=self.pricing,
+            replacement_spread=self.replacement_spread,
+            shortfall=shortfall,
+            tariff=self._hourly("hourly_tariff_ueur_per_kwh"),
         )
 
     def mechanism_run(self) -> Mechanism:
         """What matches bids and asks in this scenario."""
-        return mechanism_named(self.mechanism)
+        mechanism = mechanism_named(self.mechanism, among=MECHANISMS)
+        if self.mechanism not in PRIORITIES and not self.limits:
+            expected = "true; an auction finds its price between floors and ceilings"
+            raise OptionError("limits", self.limits, f"{expected}, mechanism={self.mechanism!r}")
+        return mechanism
+
+    def _hourly(self, name: str) -> Profile | None:
+        """The profile of a field that holds a value for each hour of the site's day."""
+        text: str | None = getattr(self, name)
+        if text is None:
+            return None
+        try:
+            values = [int(value) for value in text.split()]
+        except ValueError:
+            values = []
+        if len(values) != HOURS or max(map(abs, values)) >= 2**63:
+            expected = "24 whole numbers, one an hour of the site's day, with blanks between"
+            raise OptionError(name, text, expected)
+        known = FORMATS.get(self.format)
+        zone = self.timezone or (known.default_zone if known else "UTC")
+        return Profile.daily(values, zone=zone)
 
     def record(self) -> dict[str, Value]:
         """The fields by name, in their order, without the path, which differs between machines."""
@@ -203,9 +308,9 @@ def evaluate(scenario: Scenario) -> dict[str, int | float | str]:
 
 
 def results_of(run: LotRun) -> dict[str, int | float | str]:
-    """The books of a run as one row; energies at the chargers' meters, `missing` in batteries."""
+    """The books of a run as one row; grid energy at the connection, `missing` in batteries."""
     books = accounts_of(run)
-    stays, trades = run.stays, run.trades
+    stays, trades, metered_s = run.stays, run.trades, run.stays.rules.metered_s
     traded_wh = int(trades["energy_wh"].sum())
     paid = int(trades["cost_ueur"].sum())
     return {
@@ -222,6 +327,13 @@ def results_of(run: LotRun) -> dict[str, int | float | str]:
         "peers_wh": books.energy.buyers_wh,
         "grid_only_wh": int(run.grid_only_wh.sum()),
         "grid_wh": books.energy.grid_wh,
+        "pv_wh": books.energy.pv_wh,
+        "export_wh": books.energy.export_wh,
+        "curtailed_grid_only_wh": int(run.curtailed_grid_only_wh.sum()),
+        "curtailed_wh": int(run.curtailed_wh.sum()),
+        "curtailed_grid_only_s": int((run.curtailed_grid_only_wh > 0).sum()) * metered_s,
+        "curtailed_s": int((run.curtailed_wh > 0).sum()) * metered_s,
+        "cable_loss_wh": books.energy.cable_wh,
         "charge_loss_wh": books.energy.charge_loss_wh,
         "discharge_loss_wh": books.energy.discharge_loss_wh,
         "missing_grid_only_wh": books.missing_grid_only_wh,
@@ -236,6 +348,8 @@ def results_of(run: LotRun) -> dict[str, int | float | str]:
         "buyers_gain_ueur": books.buyers_gain_ueur,
         "sellers_gain_ueur": books.sellers_gain_ueur,
         "lot_fee_ueur": books.money.lot_fee,
+        "network_ueur": books.money.network,
+        "feed_in_ueur": -books.money.feed_in,
         "wear_ueur": books.money.wear,
         "replacement_grid_only_ueur": books.replacement_grid_only_ueur,
         "replacement_ueur": books.replacement_ueur,

@@ -78,14 +78,8 @@ def _is_own_error(kind: Any) -> bool:
 
 
 def _has_no_revert(kind: type[errors.PeerchargeError]) -> bool:
-    leaves = (
-        errors.TableError,
-        errors.OptionError,
-        errors.ConfigError,
-        errors.SweepError,
-        errors.LedgerError,
-    )
-    return issubclass(kind, leaves) and not issubclass(kind, errors.LedgerRevertedError)
+    is_root = kind in (errors.PeerchargeError, errors.InputError)
+    return not is_root and not issubclass(kind, errors.LedgerRevertedError)
 
 
 def test_public_names_are_sorted_and_there() -> None:

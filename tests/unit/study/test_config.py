@@ -17,7 +17,7 @@ from tests.unit.study.plans import SMALL, TWENTY_FOUR, plan_of
 from trading.data import sample_path
 from trading.errors import ConfigError
 from trading.study import KEYS, Scenario, evaluate, read_plan
-from trading.study.axes import drawn
+from trading.study.axes import NONE, drawn
 
 EXAMPLE = Path(__file__).parents[3] / "trading" / "study" / "example.toml"
 PAGE = EXAMPLE.parents[2] / "docs" / "sweep.md"
@@ -195,6 +195,18 @@ def test_a_folder_can_move_without_its_scenarios_changing(tmp_path: Path) -> Non
     assert digests[0] == digests[1]
 
 
+def test_no_limit_has_a_word_beside_limits(tmp_path: Path) -> None:
+    text = """
+    base.pricing = "none"
+    grid.connection_w = ["none", 30_000]
+    grid.price_ueur_per_kwh = [400_000, "middle"]
+    """
+    found = [
+        (s.connection_w, s.price_ueur_per_kwh, s.pricing) for s in plan_of(text, tmp_path).scenarios
+    ]
+    assert found == list(product([None, 30_000], [400_000, None], [None]))
+
+
 def test_scenarios_with_crossed_thresholds_are_refused_or_left_out(tmp_path: Path) -> None:
     grid = SMALL + "[grid]\nbuyer_threshold = [0.5, 0.8]\nseller_threshold = [0.7, 0.9]\n"
     with pytest.raises(ConfigError, match="needs T_b <= T_s"):
@@ -227,7 +239,7 @@ def test_scenarios_with_crossed_thresholds_are_refused_or_left_out(tmp_path: Pat
         ("[sample]\nn = 1000001\n[sample.ranges]\nseed = [1]", "expected at most 1000000"),
         ("[base]\nseed = true", "base.seed=True: expected a whole number"),
         ("[base]\nstrict = 1", "base.strict=1: expected true or false"),
-        ("[base]\nprice_ueur_per_kwh = 'low'", "or 'middle' for the middle"),
+        ("[base]\nprice_ueur_per_kwh = 'low'", "of at most 64 bits, or 'middle'"),
         ("[base]\nseed = 1\n[grid]\nseed = [1]", "seed: expected in one place, found in base and"),
         ("[base]\ninterval_s = 7", "base.interval_s='7 s': expected 1 to 60 minutes"),
         ("[base]\nmechanism = 'pro-rate'", "did you mean 'pro-rata'?"),
@@ -334,8 +346,9 @@ def test_the_document_lists_every_key_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section("### Keys"), re.MULTILINE))
     assert sorted(rows) == sorted(KEYS)
     for field in fields(Scenario):
-        if field.name in rows and field.name not in ("lot", "price_ueur_per_kwh"):
+        if field.name in rows and field.name != "lot":
             default = str(field.default).lower() if field.type == "bool" else str(field.default)
+            default = NONE[field.name] if field.default is None else default
             assert rows[field.name] == default, field.name
 
 

@@ -48,6 +48,41 @@ def test_results_do_not_depend_on_what_was_computed_before() -> None:
     assert evaluate(DAY) == first
 
 
+def test_a_connection_that_is_too_small_leaves_energy_missing() -> None:
+    row = evaluate(replace(DAY, connection_w=5_000, background_w=1_000, meter_s=900))
+    assert row["peak_grid_only_w"] <= 4_000
+    assert row["curtailed_grid_only_wh"] > 0
+    assert row["curtailed_grid_only_s"] % 900 == 0 < row["curtailed_grid_only_s"]
+    assert row["missing_grid_only_wh"] > evaluate(DAY)["missing_grid_only_wh"]
+
+
+def test_the_sun_takes_the_place_of_grid_energy() -> None:
+    row = evaluate(replace(DAY, hourly_pv_w="0 " * 6 + "3000 " * 12 + "0 " * 6))
+    assert row["pv_wh"] > 0
+    assert row["grid_wh"] + row["pv_wh"] == evaluate(DAY)["grid_wh"]
+    assert row["feed_in_ueur"] == row["export_wh"] * 80_000 // 1_000  # type: ignore[operator]
+
+
+def test_the_cheapest_hours_cost_least_under_a_tariff_by_the_hour() -> None:
+    cheap_at_noon = replace(
+        DAY,
+        hourly_tariff_ueur_per_kwh="500000 " * 11 + "200000 200000 " + "500000 " * 11,
+        v2g_share=0.0,
+    )
+    at_once, cheapest = (
+        evaluate(replace(cheap_at_noon, strategy=name))["cost_ueur"]
+        for name in ("at-once", "cheapest")
+    )
+    assert cheapest < at_once < evaluate(replace(DAY, v2g_share=0.0))["cost_ueur"]
+
+
+def test_an_auction_is_a_mechanism_too() -> None:
+    weekday = {"from_date": "2019-10-29", "to_date": "2019-10-29"}
+    row = evaluate(replace(DAY, mechanism="pay-as-bid", **weekday))  # type: ignore[arg-type]
+    assert row["blocked_trades"] == 0
+    assert row["traded_wh"] > 0
+
+
 def test_fewer_vehicles_come_when_the_share_is_smaller() -> None:
     counts = [evaluate(replace(DAY, ev_share=share))["vehicles"] for share in (0.4, 0.7, 1.0)]
     assert counts == sorted(counts)
@@ -77,6 +112,19 @@ def test_a_file_that_has_changed_is_an_error() -> None:
         ({"charge_ppm": 0}, "charge_ppm=0: expected"),
         ({"ev_share": 0.0}, "ev_share=0.0: expected a share above 0"),
         ({"seed": 2**63}, "expected a number of 64 bits"),
+        ({"replacement_spread": 2.0}, "replacement_spread=2.0: expected a share"),
+        ({"meter_s": 7}, "meter_s='7 s': expected 60 s or more"),
+        ({"settlement_s": 1000}, "settlement_s='1000 s': expected a multiple"),
+        ({"strategy": "soon"}, "strategy='soon': expected one of at-once"),
+        ({"connection_w": -1}, "connection_w=-1: expected 0 W or more"),
+        ({"background_w": -1}, "background_w=-1: expected 0 W or more"),
+        ({"hourly_pv_w": "1 2"}, "hourly_pv_w='1 2': expected 24 whole numbers"),
+        ({"hourly_pv_w": "-1 " * 24}, "hourly_pv_w=-1: expected 0 W or more at all times"),
+        ({"hourly_tariff_ueur_per_kwh": "x " * 24}, "expected 24 whole numbers"),
+        ({"chargers": 0}, "chargers=0: expected 1 or more"),
+        ({"pricing": "free"}, "pricing='free': expected one of fixed"),
+        ({"shortfall": "nobody"}, "shortfall='nobody': expected one of leaver"),
+        ({"mechanism": "muda", "limits": False}, "limits=False: expected true; an auction"),
         ({"guarantee": "maybe"}, "guarantee='maybe': expected consent or whole"),
     ],
 )
@@ -103,13 +151,24 @@ def test_every_field_but_the_path_changes_the_key() -> None:
         "interval_s": 1800,
         "price_ueur_per_kwh": 400_000,
         "sessions": "elsewhere.csv",
+        "meter_s": 300,
+        "settlement_s": 7200,
+        "strategy": "latest",
+        "v2g_cap_wh": 5_000,
+        "connection_w": 30_000,
+        "cable_w": 30_000,
+        "chargers": 4,
+        "pricing": "mid-market",
+        "shortfall": "lot",
+        "hourly_pv_w": "1 " * 24,
+        "hourly_tariff_ueur_per_kwh": "1 " * 24,
     }
     for field in fields(Scenario):
         old = getattr(DAY, field.name)
         if field.type == "bool":
             new: object = not old
         elif field.type == "float":
-            new = old - 0.01
+            new = old - 0.01 if old else 0.01
         else:
             new = others[field.name] if field.name in others else old + 1
         is_same = replace(DAY, **{field.name: new}).key() == DAY.key()  # type: ignore[arg-type]
