@@ -138,4 +138,5 @@ def trade_table(fills: Fills, vehicle_ids: npt.NDArray[np.object_]) -> pd.DataFr
         "seller_price_ueur_per_kwh": fills.seller_price_ueur_per_kwh,
         "income_ueur": cost_ueur(fills.energy_wh, fills.seller_price_ueur_per_kwh),
     }
-    return pd.DataFrame(columns)[list(TRADES.columns)]
+    # In the schema's order from the start: to reorder a table is to copy it.
+    return pd.DataFrame({name: columns[name] for name in TRADES.columns})
