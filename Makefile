@@ -42,6 +42,11 @@ gas: $(VENV)/.installed-dev node-packages
 bench: $(VENV)/.installed-dev bench-peers
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 
+# Uncontrolled charging against ACN-Sim and against recorded sessions; BENCH as above.
+.PHONY: validation
+validation: $(VENV)/.installed-dev bench-peers
+	$(BIN)/python -m benchmarks.validation $(BENCH)
+
 # The peers, each in an environment of its own: benchmarks/peers/.venv-*.
 bench-peers: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.peers.environments

@@ -49,6 +49,12 @@ def main(path: str, repeats: int, periods_min: list[int]) -> None:
                 "wall_s": wall_s,
                 "cpu_s": cpu_s,
                 "periods": simulator.iteration,
+                "first_s": min(s["arrival_s"] for s in sessions)
+                // (period_min * 60)
+                * period_min
+                * 60,
+                # Of all chargers together, in each period; rates are in ampere.
+                "load_w": (simulator.charging_rates.sum(axis=0) * VOLTAGE).tolist(),
                 "delivered_kwh": {
                     name: ev.energy_delivered for name, ev in simulator.ev_history.items()
                 },
