@@ -36,6 +36,21 @@ contracts: $(VENV)/.installed-dev node-packages
 gas: $(VENV)/.installed-dev node-packages
 	$(BIN)/python benchmarks/gas.py --opcodes
 
+# Speed beside the peers'; writes benchmarks/results/speed.json. BENCH=... passes options on, such as
+# BENCH="--data FOLDER" where the shared data are not in ../shared/data.
+.PHONY: bench bench-peers
+bench: $(VENV)/.installed-dev bench-peers
+	$(BIN)/python -m benchmarks.speed $(BENCH)
+
+# Uncontrolled charging against ACN-Sim and against recorded sessions; BENCH as above.
+.PHONY: validation
+validation: $(VENV)/.installed-dev bench-peers
+	$(BIN)/python -m benchmarks.validation $(BENCH)
+
+# The peers, each in an environment of its own: benchmarks/peers/.venv-*.
+bench-peers: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.peers.environments
+
 # Change the contracts in one place at a time and see that a test fails; takes an hour or more.
 .PHONY: mutate
 mutate: $(VENV)/.installed-dev node-packages
@@ -87,4 +102,4 @@ lock: $(VENV)/.installed-dev
 LOCK := --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command 'make lock'
 
 clean:
-	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache
+	rm -rf $(VENV) benchmarks/peers/.venv-* contracts/node_modules contracts/out contracts/cache

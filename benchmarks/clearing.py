@@ -1,30 +1,39 @@
 """How fast an order book clears: medians by size and mechanism, volumes checked.
 
-    python benchmarks/clearing.py                    every auction, 1k to 1M orders
-    python benchmarks/clearing.py --mechanism uniform-price --max-orders 100000
+    python -m benchmarks.clearing                    every auction, 1k to 1M orders
+    python -m benchmarks.clearing --mechanism uniform-price --max-orders 100000
 
 and the optimum of one day: 55 chargers that are there all day, 96 intervals, 11 kW each.
 
 The book: half bids, half asks, sizes of 0.1 to 60 kWh and limit prices of 0.10 to 0.50 EUR/kWh,
-drawn evenly. Timed: from validated arrays with integer codes to fills; not timed: making the book,
-and turning fills into a table. Peak memory is what Python and numpy allocate during one clearing,
-the book not counted.
+drawn evenly, in order of vehicle id. Timed are two spans. "Match": from the two sides as arrays to
+fills. "Table": from a validated table of orders, with integer codes for vehicle ids, to the table
+of trades with ids, prices and costs. Not timed: making the book, and what `clear` adds to it
+(checking a table, and ranking its ids). Peak memory is what Python and numpy allocate from table to
+table, the table of orders not counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import platform
-import statistics
-import time
-import tracemalloc
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-from trading.market import MECHANISMS, Mechanism, OrderBook, Orders, PeerPrice, order_side
+from benchmarks.timing import Timing, peak_mb, timed
+from trading.market import (
+    MECHANISMS,
+    Mechanism,
+    OrderBook,
+    Orders,
+    PeerPrice,
+    order_side,
+    trade_table,
+)
 from trading.market.schedule import Horizon, best_day
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -40,6 +49,8 @@ DAY_BAR_S = 1.0
 #: Mechanisms that promise the largest volume any one price allows.
 EXACT = ("uniform-price", "pay-as-bid", "optimum")
 
+_OF_AN_ORDER = ("code", "energy_wh", "soc", "limit_price_ueur_per_kwh")
+
 
 class VolumeError(Exception):
     """A mechanism traded more than exists at one price, or less than it promises."""
@@ -51,11 +62,11 @@ class Row:
 
     mechanism: str
     orders: int
-    median_ms: float
-    spread_ms: float
+    trades: int
+    match: Timing
+    table: Timing
     volume_wh: int
     optimum_wh: int
-    fills: int
     peak_mb: float
 
 
@@ -91,31 +102,49 @@ def optimum_wh(book: OrderBook) -> int:
     return int(np.minimum(wanted, offered).max())
 
 
+def order_table(book: OrderBook) -> pd.DataFrame:
+    """The book as one table, a row an order, in order of code; `is_bid` tells the side."""
+    sides = [
+        pd.DataFrame({name: getattr(side, name) for name in _OF_AN_ORDER}).assign(is_bid=is_bid)
+        for side, is_bid in ((book.buyers, True), (book.sellers, False))
+    ]
+    return pd.concat(sides).sort_values("code", ignore_index=True)
+
+
+def clear_table(
+    orders: pd.DataFrame, mechanism: Mechanism, vehicle_ids: npt.NDArray[np.object_]
+) -> pd.DataFrame:
+    """From the table of orders to the table of trades."""
+    is_bid = orders["is_bid"].to_numpy()
+    columns = {name: orders[name].to_numpy() for name in _OF_AN_ORDER}
+    buyers, sellers = (
+        order_side(**{name: values[rows] for name, values in columns.items()})
+        for rows in (np.flatnonzero(is_bid), np.flatnonzero(~is_bid))
+    )
+    return trade_table(mechanism(OrderBook(buyers=buyers, sellers=sellers), PRICE), vehicle_ids)
+
+
 def measure(name: str, mechanism: Mechanism, book: OrderBook, *, repeats: int) -> Row:
-    """Check the volume, then time; the first run warms up and is not counted."""
-    fills = mechanism(book, PRICE)
-    volume_wh, best_wh = int(fills.energy_wh.sum()), optimum_wh(book)
+    """Check the volume, then time; the first run warms up and is not counted.
+
+    Raises:
+        VolumeError: the mechanism promises the largest volume, and its trades do not have it.
+    """
+    orders = order_table(book)
+    vehicle_ids = np.array([f"ev-{number:07d}" for number in range(len(orders))], dtype=object)
+    trades = clear_table(orders, mechanism, vehicle_ids)
+    volume_wh, best_wh = int(trades["energy_wh"].sum()), optimum_wh(book)
     if name in EXACT and volume_wh != best_wh:
         raise VolumeError(f"{name} trades {volume_wh} Wh, the exact optimum is {best_wh} Wh")
-    times_ms = []
-    for _ in range(repeats):
-        gc.collect()
-        start = time.perf_counter()
-        mechanism(book, PRICE)
-        times_ms.append((time.perf_counter() - start) * 1_000)
-    tracemalloc.start()
-    mechanism(book, PRICE)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
     return Row(
         mechanism=name,
-        orders=len(book.buyers) + len(book.sellers),
-        median_ms=statistics.median(times_ms),
-        spread_ms=max(times_ms) - min(times_ms),
+        orders=len(orders),
+        trades=len(trades),
+        match=timed(lambda: mechanism(book, PRICE), repeats=repeats),
+        table=timed(lambda: clear_table(orders, mechanism, vehicle_ids), repeats=repeats),
         volume_wh=volume_wh,
         optimum_wh=best_wh,
-        fills=len(fills),
-        peak_mb=peak / 1e6,
+        peak_mb=peak_mb(lambda: clear_table(orders, mechanism, vehicle_ids)),
     )
 
 
@@ -135,16 +164,28 @@ def day_book(n_chargers: int = 55, seed: int = SEED) -> OrderBook:
     return OrderBook(buyers=all_day(book.buyers), sellers=all_day(book.sellers))
 
 
-def measure_day(*, repeats: int) -> float:
-    """Median seconds of the day's linear program; the first run imports the solver."""
-    book, times_s = day_book(), []
+def measure_day(*, repeats: int) -> Timing:
+    """The day's linear program; the run that warms up imports the solver."""
+    book = day_book()
     horizon = Horizon(start_s=0, interval_s=900, n_intervals=96)
-    best_day(book, PRICE, horizon=horizon)
-    for _ in range(repeats):
-        start = time.perf_counter()
-        best_day(book, PRICE, horizon=horizon)
-        times_s.append(time.perf_counter() - start)
-    return statistics.median(times_s)
+    return timed(lambda: best_day(book, PRICE, horizon=horizon), repeats=repeats)
+
+
+def heading() -> str:
+    """What stands above `line`."""
+    return (
+        f"{'mechanism':<26}{'orders':>10}{'match':>12}{'table':>12}{'CPU':>12}{'peak':>10}"
+        f"{'volume':>20}"
+    )
+
+
+def line(row: Row) -> str:
+    """A row as text; `CPU` is of the table's span."""
+    return (
+        f"{row.mechanism:<26}{row.orders:>10,}{row.match.median_ms:>9.2f} ms"
+        f"{row.table.median_ms:>9.2f} ms{row.table.cpu_s * 1e3:>9.2f} ms{row.peak_mb:>7.1f} MB"
+        f"{row.volume_wh / row.optimum_wh:>12.4%} of best"
+    )
 
 
 def main() -> None:
@@ -154,20 +195,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} cores")
-    print(f"{'mechanism':<16}{'orders':>10}{'median':>12}{'max-min':>12}{'peak':>10}{'volume':>22}")
+    print(heading())
     for n_orders in (size for size in SIZES if size <= options.max_orders):
         book = random_book(n_orders)
         for name in options.mechanism or MECHANISMS:
             row = measure(name, MECHANISMS[name], book, repeats=options.repeats)
             bar = BARS_MS.get(n_orders) if name == "uniform-price" else None
-            verdict = "" if bar is None else f"  bar {bar:g} ms"
-            print(
-                f"{name:<16}{row.orders:>10,}{row.median_ms:>9.2f} ms{row.spread_ms:>9.2f} ms"
-                f"{row.peak_mb:>7.1f} MB{row.volume_wh / row.optimum_wh:>13.4%} of best{verdict}"
-            )
+            print(line(row) + ("" if bar is None else f"  bar {bar:g} ms"))
     if options.mechanism is None:
-        day_s = measure_day(repeats=options.repeats)
-        print(f"optimum of a day, 55 chargers, 96 intervals: {day_s:.3f} s, bar {DAY_BAR_S:g} s")
+        day = measure_day(repeats=options.repeats)
+        print(f"optimum of a day, 55 chargers, 96 intervals: {day.median_s:.3f} s")
 
 
 if __name__ == "__main__":

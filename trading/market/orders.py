@@ -129,13 +129,16 @@ def _optional_columns(table: pd.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
 
 def trade_table(fills: Fills, vehicle_ids: npt.NDArray[np.object_]) -> pd.DataFrame:
     """TRADES table of fills, in their order, with Equation (5): C_ij = P * E_ij, rounded down."""
+    # Converted before they are taken: texts are looked at in order, once, and not per trade.
+    ids = pd.array(vehicle_ids, dtype="str")
     columns = {
-        "buyer_id": pd.Series(vehicle_ids[fills.buyer], dtype="str"),
-        "seller_id": pd.Series(vehicle_ids[fills.seller], dtype="str"),
+        "buyer_id": ids.take(fills.buyer),
+        "seller_id": ids.take(fills.seller),
         "energy_wh": fills.energy_wh,
         "price_ueur_per_kwh": fills.price_ueur_per_kwh,
         "cost_ueur": cost_ueur(fills.energy_wh, fills.price_ueur_per_kwh),
         "seller_price_ueur_per_kwh": fills.seller_price_ueur_per_kwh,
         "income_ueur": cost_ueur(fills.energy_wh, fills.seller_price_ueur_per_kwh),
     }
-    return pd.DataFrame(columns)[list(TRADES.columns)]
+    # In the schema's order from the start: to reorder a table is to copy it.
+    return pd.DataFrame({name: columns[name] for name in TRADES.columns})
