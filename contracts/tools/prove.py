@@ -23,7 +23,7 @@ from pathlib import Path
 CONTRACTS = Path(__file__).resolve().parent.parent
 COPIED = ("src", "test", "tools/solc.js", "foundry.toml", "eip712.json")
 
-#: Seconds for one assertion; the slowest needs a tenth of it.
+#: Seconds for one assertion; all proofs together need a minute.
 ASSERTION_TIMEOUT_S = 300
 
 #: Rounds of a loop whose length is not fixed; batches have at most two trades, votes four seats.
