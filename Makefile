@@ -56,7 +56,8 @@ bench-peers: $(VENV)/.installed-dev
 mutate: $(VENV)/.installed-dev node-packages
 	$(BIN)/python contracts/tools/mutate.py
 
-# halmos and slither, in an environment of their own. Without it `make test-full` skips the proofs.
+# halmos and slither, in an environment of their own. Without it `make test-full` skips the proofs
+# and the analysis.
 .PHONY: proof-tools
 proof-tools: contracts/tools/.venv/.installed
 contracts/tools/.venv/.installed: contracts/tools/requirements-proofs.txt

@@ -94,7 +94,7 @@ contract GasTest is Setup {
         _report("unsorted", Way.Aggregated, 500, 100, false);
     }
 
-    function test_largest_batches_fit_a_transaction() external {
+    function test_threat_the_largest_batch_fits_a_transaction() external {
         uint256 size = consortium.MAX_TRADES();
         _enrol(size);
         Trade[] memory trades = _costliest(size);

@@ -97,7 +97,7 @@ contract SubmitTest is Setup {
         _assertBalances(buyer, 0, FUNDS);
     }
 
-    function test_a_batch_may_hold_the_largest_number_of_trades() external {
+    function test_threat_a_batch_holds_the_largest_number_of_trades_and_no_more() external {
         uint256 size = consortium.MAX_TRADES();
         Trade[] memory trades = new Trade[](size + 1);
         for (uint32 i = 0; i <= size; ++i) {

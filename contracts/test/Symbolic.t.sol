@@ -198,7 +198,7 @@ contract WordProofs is Test {
     }
 }
 
-/// @dev The compiled contract itself: four operators, quorum three, two accounts and a lot.
+/// @dev The compiled contract itself: four operators, quorum three, six accounts and two lots.
 contract ConsortiumProofs is Test {
     uint256 private constant BATCHES_SLOT = 109;
     uint256 private constant ACCOUNTS_SLOT = 110;
@@ -207,6 +207,10 @@ contract ConsortiumProofs is Test {
     uint32 private constant BUYER = 1;
     uint32 private constant SELLER = 2;
     uint32 private constant LOT_ACCOUNT = 3;
+    uint32 private constant OTHER_BUYER = 4;
+    uint32 private constant OTHER_SELLER = 5;
+    uint32 private constant OTHER_LOT_ACCOUNT = 6;
+    uint256 private constant ACCOUNTS = 6;
 
     IEnergyConsortium private _consortium;
 
@@ -228,10 +232,11 @@ contract ConsortiumProofs is Test {
         }
         require(deployed != address(0));
         _consortium = IEnergyConsortium(deployed);
-        for (uint256 i = 0; i < 3; ++i) {
+        for (uint256 i = 0; i < ACCOUNTS; ++i) {
             _consortium.register(0);
         }
         _consortium.setLot(1, LOT_ACCOUNT);
+        _consortium.setLot(2, OTHER_LOT_ACCOUNT);
         _consortium.setAggregator(address(this), true);
     }
 
@@ -280,8 +285,8 @@ contract ConsortiumProofs is Test {
         vm.assume(sellerPrice <= buyerPrice);
         Trade[] memory trades = new Trade[](1);
         trades[0] = packTrade(BUYER, SELLER, energy, buyerPrice, sellerPrice, 1, 0, 1);
-        uint256 cost = trades[0].buyerCost();
-        uint256 income = trades[0].sellerIncome();
+        uint256 cost = _cost(trades[0]);
+        uint256 income = _income(trades[0]);
         vm.assume(income <= cost);
         _storeAccount(BUYER, buyerWord);
         _storeAccount(SELLER, sellerWord);
@@ -305,15 +310,108 @@ contract ConsortiumProofs is Test {
         );
     }
 
-    /// @dev Two trades in which the parties change places.
-    function check_settle_of_two_trades_never_reverts(uint256 first, uint256 second) external {
-        Trade[] memory trades = _two(first, second);
+    // Two trades of any sizes and prices, from any balances that the ledger can hold: they are
+    // settled, and all six balances are what a plain sum says. Which of the second trade's parties
+    // and lot are those of the first is what the amounts are gathered by, so each case is tried.
+
+    function check_settle_of_two_trades_of_one_buyer(
+        uint256 first,
+        uint256 second,
+        bool otherSeller,
+        bool otherLot,
+        uint256[6] memory words
+    ) external {
+        _settleTwo(first, second, BUYER, otherSeller ? OTHER_SELLER : SELLER, otherLot, words);
+    }
+
+    function check_settle_of_two_trades_of_a_seller_that_buys(
+        uint256 first,
+        uint256 second,
+        bool otherSeller,
+        bool otherLot,
+        uint256[6] memory words
+    ) external {
+        _settleTwo(first, second, SELLER, otherSeller ? OTHER_SELLER : BUYER, otherLot, words);
+    }
+
+    function check_settle_of_two_trades_of_two_buyers(
+        uint256 first,
+        uint256 second,
+        bool otherSeller,
+        bool otherLot,
+        uint256[6] memory words
+    ) external {
+        _settleTwo(
+            first, second, OTHER_BUYER, otherSeller ? OTHER_SELLER : SELLER, otherLot, words
+        );
+    }
+
+    function check_settle_of_two_trades_of_a_buyer_that_sells(
+        uint256 first,
+        uint256 second,
+        bool otherLot,
+        uint256[6] memory words
+    ) external {
+        _settleTwo(first, second, OTHER_BUYER, BUYER, otherLot, words);
+    }
+
+    function _settleTwo(
+        uint256 first,
+        uint256 second,
+        uint32 buyer,
+        uint32 seller,
+        bool otherLot,
+        uint256[6] memory words
+    ) private {
+        Trade[] memory trades = new Trade[](2);
+        trades[0] = _between(BUYER, SELLER, first, 1);
+        trades[1] = _between(buyer, seller, second, otherLot ? 2 : 1);
+        _assumeLocked(trades, words);
+        for (uint32 i = 0; i < ACCOUNTS; ++i) {
+            _storeAccount(i + 1, words[i]);
+        }
         bytes32 id = _consortium.batchIdOf(address(this), DEADLINE, trades);
         _storeBatch(id, IEnergyConsortium.BatchState.Confirmed, 7, 0);
         (bool done,) = address(_consortium)
             .call(abi.encodeCall(IEnergyConsortium.settle, (address(this), DEADLINE, trades)));
         assert(done);
         assert(_consortium.stateOf(id) == IEnergyConsortium.BatchState.Settled);
+        _sum(trades, words);
+        for (uint32 i = 0; i < ACCOUNTS; ++i) {
+            assert(_word(i + 1) == words[i]);
+        }
+    }
+
+    /// @dev Invariants 1 and 2: all balances together are below 2^56, and what the buyers' accounts
+    /// have locked covers these trades.
+    function _assumeLocked(Trade[] memory trades, uint256[6] memory words) private pure {
+        unchecked {
+            uint256 sum = 0;
+            for (uint256 i = 0; i < ACCOUNTS; ++i) {
+                uint256 owed = 0;
+                for (uint256 j = 0; j < trades.length; ++j) {
+                    if (trades[j].buyer() == i + 1) owed += _cost(trades[j]);
+                }
+                AccountWord word = AccountWord.wrap(words[i]);
+                vm.assume(owed <= word.locked());
+                sum += word.free() + word.locked();
+            }
+            vm.assume(sum < 2 ** 56);
+        }
+    }
+
+    /// @dev What the words should be after the trades, amount by amount.
+    function _sum(Trade[] memory trades, uint256[6] memory words) private pure {
+        unchecked {
+            for (uint256 i = 0; i < trades.length; ++i) {
+                uint256 cost = _cost(trades[i]);
+                uint256 income = _income(trades[i]);
+                uint256 lotAccount = trades[i].lot() == 1 ? LOT_ACCOUNT : OTHER_LOT_ACCOUNT;
+                words[trades[i].buyer() - 1] -= cost << 144;
+                words[trades[i].seller() - 1] += income << 200;
+                words[lotAccount - 1] += (cost - income) << 200;
+            }
+        }
     }
 
     function check_refund_of_one_trade_never_reverts(
@@ -324,7 +422,7 @@ contract ConsortiumProofs is Test {
     ) external {
         Trade[] memory trades = new Trade[](1);
         trades[0] = packTrade(BUYER, SELLER, energy, buyerPrice, 0, 1, 0, 1);
-        uint256 cost = trades[0].buyerCost();
+        uint256 cost = _cost(trades[0]);
         _storeAccount(BUYER, buyerWord);
         vm.assume(AccountWord.wrap(buyerWord).locked() >= cost);
         vm.assume(AccountWord.wrap(buyerWord).free() + cost < 2 ** 56);
@@ -336,15 +434,35 @@ contract ConsortiumProofs is Test {
         assert(_word(BUYER) == AccountWord.unwrap(AccountWord.wrap(buyerWord).unlock(cost)));
     }
 
-    function check_refund_of_two_trades_never_reverts(uint256 first, uint256 second, uint8 state)
-        external
-    {
-        Trade[] memory trades = _two(first, second);
+    /// @dev Two trades of one buyer or of two, from any balances that the ledger can hold.
+    function check_refund_of_two_trades_gives_back_a_plain_sum(
+        uint256 first,
+        uint256 second,
+        bool otherBuyer,
+        uint8 state,
+        uint256[6] memory words
+    ) external {
+        Trade[] memory trades = new Trade[](2);
+        trades[0] = _between(BUYER, SELLER, first, 1);
+        trades[1] = _between(otherBuyer ? OTHER_BUYER : BUYER, SELLER, second, 1);
+        _assumeLocked(trades, words);
+        for (uint32 i = 0; i < ACCOUNTS; ++i) {
+            _storeAccount(i + 1, words[i]);
+        }
         bytes32 id = _storeRefundable(trades, state);
         (bool done,) = address(_consortium)
             .call(abi.encodeCall(IEnergyConsortium.refund, (address(this), DEADLINE, trades)));
         assert(done);
         assert(_consortium.stateOf(id) == IEnergyConsortium.BatchState.Refunded);
+        unchecked {
+            for (uint256 i = 0; i < trades.length; ++i) {
+                words[trades[i].buyer() - 1] += _cost(trades[i]) << 200;
+                words[trades[i].buyer() - 1] -= _cost(trades[i]) << 144;
+            }
+        }
+        for (uint32 i = 0; i < ACCOUNTS; ++i) {
+            assert(_word(i + 1) == words[i]);
+        }
     }
 
     /// @dev Rejected, Cancelled, or Pending past its deadline.
@@ -355,24 +473,32 @@ contract ConsortiumProofs is Test {
         vm.warp(uint256(DEADLINE) + 1);
     }
 
-    /// @dev Any energies and prices; parties are fixed, since accounts are found by their numbers.
-    function _two(uint256 first, uint256 second) private pure returns (Trade[] memory trades) {
-        trades = new Trade[](2);
-        trades[0] = _between(BUYER, SELLER, first);
-        trades[1] = _between(SELLER, BUYER, second);
-    }
-
-    /// @dev Of the amounts only what `WordProofs` shows is used.
-    function _between(uint32 buyer, uint32 seller, uint256 terms)
+    /// @dev Any energy and prices; parties are fixed, since accounts are found by their numbers.
+    /// Of the amounts only what `WordProofs` shows is used.
+    function _between(uint32 buyer, uint32 seller, uint256 terms, uint16 lot)
         private
         pure
         returns (Trade trade)
     {
         trade = packTrade(
-            buyer, seller, uint32(terms >> 64), uint32(terms >> 32), uint32(terms), 1, 0, 1
+            buyer, seller, uint32(terms >> 64), uint32(terms >> 32), uint32(terms), 1, 0, lot
         );
         vm.assume(trade.sellerPrice() <= trade.buyerPrice());
-        vm.assume(trade.buyerCost() < 2 ** 55 && trade.sellerIncome() <= trade.buyerCost());
+        vm.assume(_cost(trade) < 2 ** 55 && _income(trade) <= _cost(trade));
+    }
+
+    /// @dev A trade's amounts, their factors in the order in which the compiled contract multiplies
+    /// them: a product is a mere name to the solver, and so both sides have the same one.
+    function _cost(Trade trade) private pure returns (uint256) {
+        unchecked {
+            return uint256(trade.buyerPrice()) * trade.energyWh() / 1000;
+        }
+    }
+
+    function _income(Trade trade) private pure returns (uint256) {
+        unchecked {
+            return uint256(trade.sellerPrice()) * trade.energyWh() / 1000;
+        }
     }
 
     function _govern(uint256 seats, uint256 quorum) private {

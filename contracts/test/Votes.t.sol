@@ -218,6 +218,31 @@ contract ConfirmTest is PendingBatch {
         _assertState(batchId, IEnergyConsortium.BatchState.Confirmed);
     }
 
+    function test_threat_a_quorum_raised_while_a_batch_is_pending_has_to_be_met() external {
+        _confirm(batchId, 2);
+        _setQuorum(4);
+        vm.prank(operators[2]);
+        consortium.confirm(batchId);
+        _assertPending();
+        vm.expectRevert(
+            abi.encodeWithSelector(IEnergyConsortium.BatchUndecided.selector, batchId, 3, 4, 4)
+        );
+        consortium.finalize(batchId);
+        vm.prank(operators[3]);
+        consortium.confirm(batchId);
+        _assertState(batchId, IEnergyConsortium.BatchState.Confirmed);
+    }
+
+    function test_threat_a_quorum_lowered_while_a_batch_is_pending_leaves_it_not_stuck() external {
+        _confirm(batchId, 2);
+        _setQuorum(1);
+        // No vote comes any more; two are more than enough, and anyone may have them counted.
+        vm.prank(stranger);
+        consortium.finalize(batchId);
+        _assertState(batchId, IEnergyConsortium.BatchState.Confirmed);
+        _settle(trades);
+    }
+
     /// @dev A plain count, seat by seat, beside the contract's bitmaps.
     function testFuzz_INV3_a_batch_is_decided_as_a_plain_count_says(uint256 steps) external {
         for (uint256 i = 4; i < 8; ++i) {

@@ -1,6 +1,9 @@
 """Run the symbolic proofs of `test/Symbolic.t.sol` with halmos, in a temporary copy.
 
-    python contracts/tools/prove.py    exit 0 when all hold, 1 when one does not, 3 without halmos
+    python contracts/tools/prove.py                all of them
+    python contracts/tools/prove.py --only settle  those whose name contains this
+
+It exits with 0 when all hold, with 1 when one does not, and with 3 when halmos is missing.
 
 halmos is looked for in `$HALMOS`, beside this file in `.venv` (`make proof-tools` puts it there)
 and on PATH. It needs the compiler's syntax tree, which forge's other runs leave out.
@@ -8,6 +11,7 @@ and on PATH. It needs the compiler's syntax tree, which forge's other runs leave
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -19,7 +23,7 @@ from pathlib import Path
 CONTRACTS = Path(__file__).resolve().parent.parent
 COPIED = ("src", "test", "tools/solc.js", "foundry.toml", "eip712.json")
 
-#: Seconds for one assertion; the slowest needs a tenth of it.
+#: Seconds for one assertion; all proofs together need a minute.
 ASSERTION_TIMEOUT_S = 300
 
 #: Rounds of a loop whose length is not fixed; batches have at most two trades, votes four seats.
@@ -31,8 +35,11 @@ _SUMMARY = re.compile(r"Symbolic test result: (\d+) passed; (\d+) failed")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def main() -> int:
-    """Run all proofs; return 0 when all hold, 1 when one does not, 3 when halmos is missing."""
+def main(argv: list[str] | None = None) -> int:
+    """Run the proofs; return 0 when all hold, 1 when one does not, 3 when halmos is missing."""
+    parser = argparse.ArgumentParser(description="Prove the contracts with halmos.")
+    parser.add_argument("--only", default="", help="part of a proof's name")
+    only = parser.parse_args(argv).only
     halmos = find_halmos()
     if halmos is None:
         print("halmos is missing: run `make proof-tools`", file=sys.stderr)
@@ -48,7 +55,7 @@ def main() -> int:
         (place / "foundry.toml").write_text(
             settings.replace("[profile.default]\n", "[profile.default]\nast = true\n", 1)
         )
-        text = _run(halmos, place)
+        text = _run(halmos, place, only)
     lines = [line for line in text.splitlines() if line.startswith(("[", "Symbolic"))]
     print("\n".join(lines) or text[-3000:])
     found = _SUMMARY.findall(text)
@@ -63,7 +70,7 @@ def find_halmos() -> Path | None:
     return Path(found) if found else None
 
 
-def _run(halmos: Path, place: Path) -> str:
+def _run(halmos: Path, place: Path, only: str) -> str:
     forge = next(iter(CONTRACTS.glob("node_modules/@foundry-rs/forge-*/bin/forge*")), None)
     path = [str(halmos.parent), *([str(forge.parent)] if forge else []), os.environ["PATH"]]
     environment = os.environ | {
@@ -76,7 +83,9 @@ def _run(halmos: Path, place: Path) -> str:
     with (place / "proofs.log").open("w+") as log:
         try:
             subprocess.run(
-                [str(halmos), "--match-contract", "Proofs", "--no-status", "--loop", str(LOOP),
+                [str(halmos), "--match-contract", "Proofs",
+                 "--match-test", f"^check_.*{re.escape(only)}",
+                 "--no-status", "--loop", str(LOOP),
                  "--solver-timeout-assertion", f"{ASSERTION_TIMEOUT_S}s"],
                 cwd=place,
                 env=environment,

@@ -87,6 +87,16 @@ def test_forge_tests_pass_with_many_runs():
 
 
 @pytest.mark.full
+def test_every_finding_of_slither_is_answered():
+    need_tool("node")
+    need_tool("forge")
+    done = run(sys.executable, "tools/analyse.py")
+    if done.returncode == 3:
+        pytest.skip("slither is missing: run `make proof-tools`")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.full
 def test_symbolic_proofs_hold():
     need_tool("node")
     need_tool("forge")

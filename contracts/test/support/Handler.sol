@@ -6,13 +6,21 @@ import {StdUtils} from "forge-std/StdUtils.sol";
 
 import {IEnergyConsortium} from "../../src/IEnergyConsortium.sol";
 import {Trade, packTrade} from "../../src/Trade.sol";
-import {OpenToken} from "./Tokens.sol";
+import {
+    FalseToken,
+    FeeToken,
+    GenerousToken,
+    OpenToken,
+    ReentrantToken,
+    ThievingToken
+} from "./Tokens.sol";
 
 /// @dev What the fuzzer may do to a consortium, and a plain model of what should come of it. Calls
 /// that may fail are tried; calls that must not fail, and effects that must not be, leave a
 /// `violation`.
 contract Handler is CommonBase, StdUtils {
     struct Submission {
+        uint256 position;
         bytes32 id;
         address submitter;
         uint40 deadline;
@@ -30,6 +38,9 @@ contract Handler is CommonBase, StdUtils {
     uint256 private constant KEYS = 8;
     uint16 private constant LOTS = 2;
 
+    /// @dev Belongs to the token itself, so that it can come back while it is called.
+    uint32 private constant TOKENS_ACCOUNT = 7;
+
     IEnergyConsortium private immutable _consortium;
     OpenToken private immutable _token;
     address private immutable _authority;
@@ -37,6 +48,9 @@ contract Handler is CommonBase, StdUtils {
     address[] private _owners;
     address[] private _keys;
     address[] private _aggregators;
+
+    /// @dev Tokens whose code the settlement token takes on for one call; the last one re-enters.
+    address[] private _hostile;
 
     /// @dev Which stay of a key in its seat a vote belongs to; a key that comes back starts
     /// another.
@@ -118,34 +132,37 @@ contract Handler is CommonBase, StdUtils {
             vm.prank(_authority);
             _consortium.setLot(lot, lot);
         }
+        _hostile.push(address(new FeeToken()));
+        _hostile.push(address(new GenerousToken()));
+        _hostile.push(address(new ThievingToken()));
+        _hostile.push(address(new FalseToken()));
+        _hostile.push(address(new ReentrantToken()));
+        vm.startPrank(address(_token));
+        _consortium.register("token");
+        _token.approve(address(_consortium), type(uint256).max);
+        vm.stopPrank();
+        _token.mint(address(_token), 100_000_000);
+        _deposit(TOKENS_ACCOUNT, 100_000_000);
     }
 
     // --------------------------------------------------------------------------------- actions
 
     function submit(uint256 seed, uint8 size, uint32 energyWh) external {
-        Trade[] memory trades = new Trade[](1 + size % 5);
-        uint32[] memory next = new uint32[](ACCOUNTS + 1);
-        for (uint256 i = 0; i < trades.length; ++i) {
-            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
-            uint32 buyer = uint32(1 + dice % ACCOUNTS);
-            uint32 seller = uint32(1 + (buyer + (dice >> 8) % (ACCOUNTS - 1)) % ACCOUNTS);
-            if (next[buyer] == 0) next[buyer] = _balances[buyer].sequence;
-            next[buyer] += uint32(1 + (dice >> 16) % 3);
-            uint32 price = uint32(200_000 + (dice >> 24) % 100_000);
-            trades[i] = packTrade(
-                buyer,
-                seller,
-                uint32(bound(energyWh, 1000, 40_000)),
-                price,
-                price - uint32((dice >> 48) % 20_000),
-                next[buyer],
-                0,
-                uint16(1 + (dice >> 64) % LOTS)
-            );
-        }
-        _submit(
-            _aggregator(seed >> 8), uint40(block.timestamp + 1 + (seed >> 16) % 1 days), trades
-        );
+        _submit(_aggregator(seed >> 8), _soon(seed), _draw(seed, size, energyWh), new Signed[](0));
+    }
+
+    /// @dev Submitted with signatures at once: those of all operators but the absent, or, now and
+    /// then, any that there are.
+    function submitWithSignatures(uint256 seed, uint8 size, uint32 energyWh, uint256 absent)
+        external
+    {
+        address caller = _aggregator(seed >> 8);
+        Trade[] memory trades = _draw(seed, size, energyWh);
+        bytes32 id = _consortium.batchIdOf(caller, _soon(seed), trades);
+        Signed[] memory chosen = absent % 8 == 0 && _confirmations.length != 0
+            ? _drawSigned(absent)
+            : _signAll(id, absent >> 8);
+        if (chosen.length != 0) _submit(caller, _soon(seed), trades, chosen);
     }
 
     /// @dev A batch with one field of one trade changed, from anyone.
@@ -159,14 +176,14 @@ contract Handler is CommonBase, StdUtils {
         uint256 offset = 32 * (field % 8);
         uint256 word = Trade.unwrap(trades[seed % 2]) & ~(uint256(type(uint32).max) << offset);
         trades[seed % 2] = Trade.wrap(word | (uint256(value) << offset));
-        _submit(_anyone(seed), uint40(block.timestamp + seed % 2 days), trades);
+        _submit(_anyone(seed), uint40(block.timestamp + seed % 2 days), trades, new Signed[](0));
     }
 
     /// @dev The same trades once more, under the same or another deadline.
     function submitAgain(uint256 seed, bool later) external {
         if (_submissions.length == 0) return;
         Submission storage old = _submissions[seed % _submissions.length];
-        _submit(old.submitter, old.deadline + (later ? 1 : 0), old.trades);
+        _submit(old.submitter, old.deadline + (later ? 1 : 0), old.trades, new Signed[](0));
     }
 
     function confirm(uint256 which, uint256 who) external {
@@ -191,30 +208,16 @@ contract Handler is CommonBase, StdUtils {
     /// @dev Any signatures there are, mostly those on one batch and sorted, for any batch.
     function confirmWithSignatures(uint256 which, uint256 seed) external {
         if (_submissions.length == 0 || _confirmations.length == 0) return;
-        bytes32 id = _pick(which).id;
-        Signed[] memory chosen = new Signed[](1 + seed % 5);
-        for (uint256 i = 0; i < chosen.length; ++i) {
-            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
-            chosen[i] = _confirmations[dice % _confirmations.length];
-        }
-        _confirmBy(id, chosen, seed % 8 != 0);
+        Signed[] memory chosen = _drawSigned(seed);
+        _confirmBy(_pick(which).id, chosen, seed % 8 != 0);
     }
 
     /// @dev All operators but the absent sign and one transaction brings it, as on a good day.
     function confirmByBundle(uint256 which, uint256 absent) external {
         if (_submissions.length == 0) return;
         bytes32 id = _pick(which).id;
-        Signed[] memory chosen = new Signed[](KEYS);
-        uint256 count = 0;
-        for (uint256 i = 0; i < KEYS; ++i) {
-            if ((absent >> (2 * i)) % 4 == 0 || !_consortium.isOperator(_keys[i])) continue;
-            chosen[count++] = _sign(id, _keys[i], _consortium.seatOf(_keys[i]));
-        }
-        if (count == 0) return;
-        assembly ("memory-safe") {
-            mstore(chosen, count)
-        }
-        _confirmBy(id, chosen, true);
+        Signed[] memory chosen = _signAll(id, absent);
+        if (chosen.length != 0) _confirmBy(id, chosen, true);
     }
 
     /// @dev An owner signs a mandate, a revocation or a withdrawal, at times ahead of its nonce.
@@ -296,6 +299,37 @@ contract Handler is CommonBase, StdUtils {
         } else {
             _withdraw(account, uint64(bound(amount, 1, 200_000_000)));
         }
+    }
+
+    /// @dev A deposit or a withdrawal during which the token takes a fee, adds something, takes from
+    /// the recipient, moves nothing and says so, or calls back.
+    function moneyOfHostileToken(uint256 who, uint64 amount, uint8 kind, uint256 seed) external {
+        uint32 account = uint32(1 + who % ACCOUNTS);
+        // From 100 on, a fee of a hundredth is not nothing.
+        amount = uint64(bound(amount, 100, 100_000_000));
+        _token.mint(address(this), amount);
+        _token.approve(address(_consortium), amount);
+        uint256 position = _submissions.length == 0 ? 0 : _pick(seed >> 16).position;
+        uint32[LOTS] memory beneficiaries = _beneficiaries();
+
+        bytes memory honest = address(_token).code;
+        vm.etch(address(_token), _hostile[kind % 5].code);
+        bool reenters = kind % 5 == 4;
+        uint256 back = (seed >> 8) % (_submissions.length == 0 ? 2 : 3);
+        if (reenters) {
+            ReentrantToken(address(_token))
+                .prepare(address(_consortium), _callBack(back, position));
+        }
+        bool done = seed % 2 == 0
+            ? _depositTo(account, amount, reenters)
+            : _withdrawFrom(account, amount, kind % 5 != 3);
+        bool entered = done && reenters && ReentrantToken(address(_token)).entered()
+            && ReentrantToken(address(_token)).succeeded();
+        vm.etch(address(_token), honest);
+
+        if (entered && back != 2) violation = "a token entered a call that moves tokens";
+        if (entered && back == 2) _followClosing(_submissions[position], beneficiaries);
+        _observe();
     }
 
     function mandate(uint256 who, uint256 limits, bool revoke) external {
@@ -409,28 +443,51 @@ contract Handler is CommonBase, StdUtils {
         return (_balances[account].free, _balances[account].locked);
     }
 
-    function _submit(address caller, uint40 deadline, Trade[] memory trades) private {
+    /// @param chosen Signatures that travel with the batch; without any it is submitted plainly.
+    function _submit(
+        address caller,
+        uint40 deadline,
+        Trade[] memory trades,
+        Signed[] memory chosen
+    ) private {
         bool allowed = true;
         (uint32 lowest, uint32 highest) = _consortium.priceBand();
         for (uint256 i = 0; i < trades.length; ++i) {
             allowed = allowed && _withinLimits(trades[i], lowest, highest);
         }
+        _sort(chosen);
+        bytes memory call_ = chosen.length == 0
+            ? abi.encodeCall(IEnergyConsortium.submit, (trades, deadline))
+            : abi.encodeCall(
+                IEnergyConsortium.submitWithSignatures, (trades, deadline, _bundle(chosen))
+            );
         vm.prank(caller);
-        try _consortium.submit(trades, deadline) returns (bytes32 id) {
+        (bool done, bytes memory answer) = address(_consortium).call(call_);
+        if (done) {
             if (!allowed) violation = "a trade outside the band or a mandate was accepted";
-            _open.push(_submissions.length);
-            Submission storage made = _submissions.push();
-            made.id = id;
-            made.submitter = caller;
-            made.deadline = deadline;
-            made.state = IEnergyConsortium.BatchState.Pending;
-            for (uint256 i = 0; i < trades.length; ++i) {
-                _charge(trades[i]);
-                made.trades.push(trades[i]);
+            _record(abi.decode(answer, (bytes32)), caller, deadline, trades);
+            if (chosen.length != 0) {
+                bytes32 id = abi.decode(answer, (bytes32));
+                if (!_isValid(id, chosen)) violation = "a bundle counted that should not";
+                _recordVotes(id, chosen);
             }
-            ++reached[IEnergyConsortium.BatchState.Pending];
-        } catch {}
+        }
         _observe();
+    }
+
+    function _record(bytes32 id, address caller, uint40 deadline, Trade[] memory trades) private {
+        _open.push(_submissions.length);
+        Submission storage made = _submissions.push();
+        made.position = _submissions.length - 1;
+        made.id = id;
+        made.submitter = caller;
+        made.deadline = deadline;
+        made.state = IEnergyConsortium.BatchState.Pending;
+        for (uint256 i = 0; i < trades.length; ++i) {
+            _charge(trades[i]);
+            made.trades.push(trades[i]);
+        }
+        ++reached[IEnergyConsortium.BatchState.Pending];
     }
 
     function _withinLimits(Trade trade, uint32 lowest, uint32 highest)
@@ -489,32 +546,75 @@ contract Handler is CommonBase, StdUtils {
         _confirmations.push(made);
     }
 
-    function _confirmBy(bytes32 id, Signed[] memory chosen, bool sorted) private {
-        for (uint256 i = 1; sorted && i < chosen.length; ++i) {
-            for (uint256 j = i; j > 0 && chosen[j].signer < chosen[j - 1].signer; --j) {
-                (chosen[j], chosen[j - 1]) = (chosen[j - 1], chosen[j]);
-            }
+    /// @dev Every operator but the absent signs.
+    function _signAll(bytes32 id, uint256 absent) private returns (Signed[] memory chosen) {
+        chosen = new Signed[](KEYS);
+        uint256 count = 0;
+        for (uint256 i = 0; i < KEYS; ++i) {
+            if ((absent >> (2 * i)) % 4 == 0 || !_consortium.isOperator(_keys[i])) continue;
+            chosen[count++] = _sign(id, _keys[i], _consortium.seatOf(_keys[i]));
         }
-        bool valid = _consortium.stateOf(id) == IEnergyConsortium.BatchState.Pending;
-        IEnergyConsortium.SeatSignature[] memory bundle =
-            new IEnergyConsortium.SeatSignature[](chosen.length);
+        assembly ("memory-safe") {
+            mstore(chosen, count)
+        }
+    }
+
+    function _drawSigned(uint256 seed) private view returns (Signed[] memory chosen) {
+        chosen = new Signed[](1 + seed % 5);
         for (uint256 i = 0; i < chosen.length; ++i) {
-            bundle[i] = chosen[i].signature;
-            address signer = chosen[i].signer;
-            valid = valid && chosen[i].id == id && (i == 0 || signer > chosen[i - 1].signer)
-                && _consortium.isOperator(signer) && chosen[i].stay == _stay[signer];
+            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            chosen[i] = _confirmations[dice % _confirmations.length];
         }
-        try _consortium.confirmWithSignatures(id, bundle) {
+    }
+
+    function _confirmBy(bytes32 id, Signed[] memory chosen, bool sorted) private {
+        if (sorted) _sort(chosen);
+        bool valid = _consortium.stateOf(id) == IEnergyConsortium.BatchState.Pending
+            && _isValid(id, chosen);
+        try _consortium.confirmWithSignatures(id, _bundle(chosen)) {
             if (!valid) violation = "a bundle counted that should not";
-            for (uint256 i = 0; i < chosen.length; ++i) {
-                address signer = chosen[i].signer;
-                if (_rejectedIn[id][signer] == _stay[signer]) continue;
-                _confirmedIn[id][signer] = _stay[signer];
-            }
+            _recordVotes(id, chosen);
         } catch {
             if (valid) violation = "a valid bundle failed";
         }
         _observe();
+    }
+
+    function _sort(Signed[] memory chosen) private pure {
+        for (uint256 i = 1; i < chosen.length; ++i) {
+            for (uint256 j = i; j > 0 && chosen[j].signer < chosen[j - 1].signer; --j) {
+                (chosen[j], chosen[j - 1]) = (chosen[j - 1], chosen[j]);
+            }
+        }
+    }
+
+    function _bundle(Signed[] memory chosen)
+        private
+        pure
+        returns (IEnergyConsortium.SeatSignature[] memory bundle)
+    {
+        bundle = new IEnergyConsortium.SeatSignature[](chosen.length);
+        for (uint256 i = 0; i < chosen.length; ++i) {
+            bundle[i] = chosen[i].signature;
+        }
+    }
+
+    /// @dev Ascending signatures on this batch, each for the seat its signer still sits on.
+    function _isValid(bytes32 id, Signed[] memory chosen) private view returns (bool valid) {
+        valid = true;
+        for (uint256 i = 0; i < chosen.length; ++i) {
+            address signer = chosen[i].signer;
+            valid = valid && chosen[i].id == id && (i == 0 || signer > chosen[i - 1].signer)
+                && _consortium.isOperator(signer) && chosen[i].stay == _stay[signer];
+        }
+    }
+
+    function _recordVotes(bytes32 id, Signed[] memory chosen) private {
+        for (uint256 i = 0; i < chosen.length; ++i) {
+            address signer = chosen[i].signer;
+            if (_rejectedIn[id][signer] == _stay[signer]) continue;
+            _confirmedIn[id][signer] = _stay[signer];
+        }
     }
 
     function _send(Order memory sent, address owner) private returns (bool done) {
@@ -605,8 +705,7 @@ contract Handler is CommonBase, StdUtils {
                 if (refundable) violation = "refund failed in its state";
             }
         } else {
-            uint32[LOTS] memory beneficiaries =
-                [_consortium.spreadAccount(1), _consortium.spreadAccount(2)];
+            uint32[LOTS] memory beneficiaries = _beneficiaries();
             try _consortium.settle(chosen.submitter, chosen.deadline, trades) {
                 if (!settlable) violation = "settled in a wrong state";
                 _moveOn(trades, beneficiaries);
@@ -615,6 +714,68 @@ contract Handler is CommonBase, StdUtils {
             }
         }
         _observe();
+    }
+
+    function _beneficiaries() private view returns (uint32[LOTS] memory) {
+        return [_consortium.spreadAccount(1), _consortium.spreadAccount(2)];
+    }
+
+    /// @dev What a token calls in the middle of a transfer: 0 a deposit, 1 a withdrawal, 2 the
+    /// settlement or refund of a batch, which moves no tokens and may well succeed.
+    function _callBack(uint256 kind, uint256 position) private view returns (bytes memory) {
+        if (kind == 0) {
+            return abi.encodeCall(IEnergyConsortium.deposit, (TOKENS_ACCOUNT, 1));
+        }
+        if (kind == 1) {
+            return abi.encodeCall(IEnergyConsortium.withdraw, (TOKENS_ACCOUNT, 1, address(_token)));
+        }
+        Submission storage chosen = _submissions[position];
+        return _consortium.stateOf(chosen.id) == IEnergyConsortium.BatchState.Confirmed
+            ? abi.encodeCall(
+                IEnergyConsortium.settle, (chosen.submitter, chosen.deadline, chosen.trades)
+            )
+            : abi.encodeCall(
+                IEnergyConsortium.refund, (chosen.submitter, chosen.deadline, chosen.trades)
+            );
+    }
+
+    /// @dev After a batch was closed by the token; `_observe` checks that it was by an arrow.
+    function _followClosing(Submission storage chosen, uint32[LOTS] memory beneficiaries) private {
+        if (_consortium.stateOf(chosen.id) == IEnergyConsortium.BatchState.Settled) {
+            _moveOn(chosen.trades, beneficiaries);
+        } else {
+            _moveBack(chosen.trades);
+        }
+    }
+
+    /// @param mayWork Whether the token delivers what was asked.
+    function _depositTo(uint32 account, uint64 amount, bool mayWork) private returns (bool done) {
+        (done,) = address(_consortium)
+            .call(abi.encodeCall(IEnergyConsortium.deposit, (account, amount)));
+        if (done && !mayWork) violation = "a deposit counted that did not arrive as asked";
+        if (!done && mayWork && !_consortium.paused()) violation = "a deposit failed";
+        if (done) {
+            deposited += amount;
+            _balances[account].free += amount;
+        }
+    }
+
+    /// @param mayWork Whether the token does not refuse.
+    function _withdrawFrom(uint32 account, uint64 amount, bool mayWork)
+        private
+        returns (bool done)
+    {
+        bool covered = amount <= _balances[account].free;
+        address owner = _owners[account - 1];
+        vm.prank(owner);
+        (done,) = address(_consortium)
+            .call(abi.encodeCall(IEnergyConsortium.withdraw, (account, amount, owner)));
+        if (done && !(mayWork && covered)) violation = "a withdrawal counted that must not";
+        if (!done && mayWork && covered) violation = "a covered withdrawal failed";
+        if (done) {
+            withdrawn += amount;
+            _balances[account].free -= amount;
+        }
     }
 
     function _moveBack(Trade[] memory trades) private {
@@ -710,6 +871,37 @@ contract Handler is CommonBase, StdUtils {
     function _isClosed(IEnergyConsortium.BatchState state) private pure returns (bool) {
         return state == IEnergyConsortium.BatchState.Settled
             || state == IEnergyConsortium.BatchState.Refunded;
+    }
+
+    function _draw(uint256 seed, uint8 size, uint32 energyWh)
+        private
+        view
+        returns (Trade[] memory trades)
+    {
+        trades = new Trade[](1 + size % 5);
+        uint32[] memory next = new uint32[](ACCOUNTS + 1);
+        for (uint256 i = 0; i < trades.length; ++i) {
+            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            uint32 buyer = uint32(1 + dice % ACCOUNTS);
+            uint32 seller = uint32(1 + (buyer + (dice >> 8) % (ACCOUNTS - 1)) % ACCOUNTS);
+            if (next[buyer] == 0) next[buyer] = _balances[buyer].sequence;
+            next[buyer] += uint32(1 + (dice >> 16) % 3);
+            uint32 price = uint32(200_000 + (dice >> 24) % 100_000);
+            trades[i] = packTrade(
+                buyer,
+                seller,
+                uint32(bound(energyWh, 1000, 40_000)),
+                price,
+                price - uint32((dice >> 48) % 20_000),
+                next[buyer],
+                0,
+                uint16(1 + (dice >> 64) % LOTS)
+            );
+        }
+    }
+
+    function _soon(uint256 seed) private view returns (uint40) {
+        return uint40(block.timestamp + 1 + (seed >> 16) % 1 days);
     }
 
     function _amounts(Trade trade) private pure returns (uint256 cost, uint256 income) {
