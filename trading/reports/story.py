@@ -236,8 +236,8 @@ def _no_rational_trade(result: DayResult) -> str:
     free = max((row for row in rows if row.name == NO_LIMITS), key=lambda row: row.peers_wh)
     fee = f" and the lot's fee of {price(terms.lot_fee)} EUR/kWh" if terms.lot_fee else ""
     return (
-        "Under this flat tariff `whole` has no rational trade: what a seller gives is bought back "
-        f"at the lot's own tariff, so its floor of {price(floor)} EUR/kWh{fee} lies above the "
+        "Here `whole` has no rational trade: what a seller gives is reckoned to be bought back "
+        f"at the lot's highest tariff, so its floor of {price(floor)} EUR/kWh{fee} lies above the "
         f"buyer's ceiling of {price(terms.ceiling())} EUR/kWh. The row without limits shows the "
         f"physical potential, up to {energy(free.peers_wh)} kWh, which somebody would have to pay "
         "for."

@@ -89,9 +89,11 @@ def test_styles_load_nothing(day: DayResult) -> None:
     assert "@import" not in style
 
 
-def test_the_comparison_comes_before_any_picture(page: Page) -> None:
+def test_the_waterfall_comes_first_and_the_comparison_before_any_other_picture(page: Page) -> None:
     order = [tag for tag, _ in page.tags if tag in ("table", "img")]
-    assert order[0] == "table"
+    assert order[:3] == ["img", "table", "img"]
+    first = next(attributes for tag, attributes in page.tags if tag == "img")
+    assert first["alt"] == FIGURES["waterfall"].alt
 
 
 def test_cells_of_the_comparison_are_those_of_the_frame(page: Page, day: DayResult) -> None:
@@ -160,7 +162,7 @@ def test_notes_and_assumptions_are_repeated(page: Page, day: DayResult) -> None:
 def test_whole_says_that_no_rational_trade_exists() -> None:
     day = days.make_day(rules=LotRules(guarantee="whole"))
     page = page_of(day)
-    assert "Under this flat tariff whole has no rational trade" in page.text
+    assert "Here whole has no rational trade" in page.text
     assert f"No energy changed hands: {day.run.blocked} trades of" in page.text
     assert "no rational driver makes them" in page.text
     assert "No trade was submitted." in page.text
