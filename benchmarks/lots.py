@@ -3,7 +3,8 @@
 The 30 days are 15 October to 13 November 2019, the change of the clocks included, read from the
 shared data; the lots are the week that ships with the package, each with draws of its own. Timed:
 `simulate_lot` from a table of sessions to the finished run, trades agreed each 15 minutes and
-physics on; trading's default mechanism, rules and prices. Not timed: reading the file.
+physics on; trading's default mechanism, rules and prices. The same run without trading, to compare
+with, is part of it. Not timed: reading the file.
 """
 
 from __future__ import annotations

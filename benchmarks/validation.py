@@ -43,6 +43,10 @@ SAME_WH = 1.0 + 1e-6
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 
+#: Per cent, by which recorded sessions are sorted.
+SOC_EDGES = (60, 80, 90)
+_SOC_NAMES = ("below 60 %", "from 60 %", "from 80 %", "at 90 % or above")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
@@ -103,10 +107,13 @@ def against_acnportal(data: Path) -> list[Difference]:
 
 
 def uncontrolled(sessions: pd.DataFrame) -> LotRun:
-    """A run in which nobody can sell, so that every vehicle charges at once from the grid."""
+    """A run in which nobody can sell, so that every vehicle charges at once from the grid.
+
+    Without tapering, since ACN-Sim's plain battery has none.
+    """
     return simulate_lot(
         sessions,
-        rules=LotRules(v2g_share=0.0),
+        rules=LotRules(v2g_share=0.0, acceptance=None),
         terms=Terms(),
         mechanism=PRIORITIES[DEFAULT_MECHANISM],
     )
@@ -176,6 +183,10 @@ def desl_errors(data: Path) -> str:
     # The record counts both of the minutes it begins and ends in.
     recorded_s = (sessions["departure"] - sessions["arrival"]).dt.total_seconds() + 60
     minutes = (predicted_s - recorded_s) / 60
+    # As the charger read it, which is no derivation, and only to sort sessions by.
+    recorded = pd.read_csv(path, dtype={"Session": str}).set_index("Session")
+    soc_at_end = recorded.loc[sessions["session_id"], "SOC departure"].to_numpy()
+    ratio = (predicted_s / recorded_s).groupby(np.digitize(soc_at_end, SOC_EDGES))
     return "\n".join(
         [
             f"DESL, {len(sessions)} sessions at the highest power of each:",
@@ -183,6 +194,11 @@ def desl_errors(data: Path) -> str:
             f"  time, predicted less recorded, min: {_percentiles(minutes, '.1f')}",
             f"  energy in the recorded time, predicted over recorded: "
             f"{_percentiles(recorded_s / predicted_s, '.2f')}",
+            *(
+                f"  {len(values)} that end {_SOC_NAMES[at]}: median of the time's ratio "
+                f"{values.median():.2f}"
+                for at, values in ratio
+            ),
         ]
     )
 

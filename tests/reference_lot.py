@@ -40,30 +40,34 @@ class Vehicle:
         return power_w * until // 3600 - power_w * since // 3600
 
     def can_charge(self, start: int, end: int) -> int:
-        """Power and presence, and minute by minute what a battery near full still takes."""
-        since, until = max(start, self.arrival), min(end, self.departure)
-        content, moved, at = self.final_content() * 1000, 0, since
-        while at < until:
-            step = min(until, at // 60 * 60 + 60) - at
-            to_full = self.capacity - content // 1000
+        """Power and presence, and along a minute by minute table what still goes in near full."""
+        into = floor(self.charge_w * EFFICIENCY)
+        knee = self.capacity - ceil(Fraction(into, 5)) if into <= self.capacity else 0
+        table = [max(knee, 0) * 1000]
+        while table[-1] < self.capacity * 1000:
+            to_full = self.capacity - table[-1] // 1000
             accepts = max(min(to_full * 5, self.capacity), self.capacity // 20)
-            power = min(self.charge_w, accepts * 1000 // 933)
-            charged = power * step * 1000 // 3600
-            gained = min(floor(charged * EFFICIENCY), self.capacity * 1000 - content)
-            content += gained
-            moved += min(charged, ceil(gained / EFFICIENCY))
-            at += step
-        return min(moved // 1000, self.can_move(self.charge_w, start, end))
-
-    def charges(self, wanted: int, start: int, end: int) -> int:
-        most = min(wanted, self.can_move(self.charge_w, start, end))
-        accepted = floor(self.charge_w * EFFICIENCY)
-        nears_full = self.capacity - ceil(Fraction(accepted, 5))
-        if accepted <= self.capacity // 20:
-            return most
-        if self.final_content() + floor(most * EFFICIENCY) <= nears_full:
-            return most
-        return min(most, self.can_charge(start, end))
+            gained = max(min(into, accepts) * 60_000 // 3600, 1)
+            table.append(min(table[-1] + gained, self.capacity * 1000))
+        left_ms = (min(end, self.departure) - max(start, self.arrival)) * 1000
+        before = content = self.final_content() * 1000
+        at_knee_ms = ceil(Fraction(max(table[0] - content, 0) * 3600, into))
+        if left_ms <= at_knee_ms:
+            content += into * left_ms // 3600
+        else:
+            at = 0
+            if content > table[0]:
+                k = max(i for i, row in enumerate(table) if row <= content)
+                if k < len(table) - 1:
+                    share = (content - table[k]) * 60_000 // (table[k + 1] - table[k])
+                    at = k * 60_000 + share
+                else:
+                    at = k * 60_000
+            at += left_ms - at_knee_ms
+            k = min(at // 60_000, len(table) - 1)
+            following = table[min(k + 1, len(table) - 1)]
+            content = table[k] + (following - table[k]) * min(at - k * 60_000, 60_000) // 60_000
+        return ceil(max(content - before, 0) / EFFICIENCY) // 1000
 
     def target(self, guarantee: str) -> int:
         if guarantee == "consent" or self.sold == 0:

@@ -67,13 +67,11 @@ DeparturesName = Annotated[
 ]
 Priority = Annotated[str, typer.Option(metavar="NAME", help="Who is served first: {mechanisms}.")]
 MechanismName = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--mechanism",
-        "--priority",
         metavar="NAME",
-        help="The market. At a posted price, by who is served first: {mechanisms}. Auctions, which "
-        "find their price between floors and ceilings: {auctions}.",
+        help="The market. Without it, trades at a posted price by --priority. Auctions find their "
+        "price between floors and ceilings: {auctions}.",
     ),
 ]
 PricingName = Annotated[
@@ -87,6 +85,8 @@ LotFile = Annotated[
     Path | None,
     typer.Option(
         "--lot",
+        exists=True,
+        dir_okay=False,
         metavar="FILE.toml",
         help="The lot's equipment and tariffs in time: chargers, connection limit, cables, roof, "
         "hourly prices, efficiency curve (docs/lot.md).",
@@ -214,7 +214,8 @@ def simulate(
     guarantee: GuaranteeName = "consent",
     v2g_share: Share = 1.0,
     departures: DeparturesName = "actual",
-    mechanism: MechanismName = "pro-rata",
+    mechanism: MechanismName = None,
+    priority: Priority = "pro-rata",
     pricing: PricingName = None,
     lot: LotFile = None,
     strategy: StrategyOption = "at-once",
@@ -250,7 +251,9 @@ def simulate(
     from trading.market import MECHANISMS, mechanism_named
     from trading.units import price_ueur_per_kwh
 
-    mechanism_named(mechanism, among=MECHANISMS)
+    mechanism_named(priority, option="priority")
+    if mechanism is not None:
+        mechanism_named(mechanism, among=MECHANISMS)
     equipment = Equipment() if lot is None else read_equipment(lot)
     options = DayOptions(
         rules=LotRules(
@@ -287,7 +290,7 @@ def simulate(
             replacement_spread=replacement_spread,
             shortfall=shortfall,  # type: ignore[arg-type]
         ),
-        mechanism=mechanism,
+        mechanism=mechanism or priority,
         consensus=Consensus(
             network=network,
             operators=operators,

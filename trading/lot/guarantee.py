@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading.lot.physics import SECONDS_PER_HOUR, Acceptance
 from trading.lot.stays import UNKNOWN, BoolArray, Stays
 from trading.units import Int64Array
 
 _NO_LIMIT = np.iinfo(np.int64).max
-_SLICES = 8
-"""In how many parts the way from the knee to full is looked at, each at its lowest power."""
 
 
 def target_wh(stays: Stays, sold_wh: Int64Array) -> Int64Array:
@@ -79,46 +76,13 @@ def _is_late(
 ) -> BoolArray:
     """Who could not draw `left_wh` between the two times because its battery nears full."""
     late = np.zeros(len(stays), np.bool_)
-    acceptance, efficiency = stays.rules.acceptance, stays.rules.efficiency
-    final_wh = content_wh + efficiency.stored(left_wh)
-    rows = np.flatnonzero((left_wh > 0) & (final_wh > stays.tapers_from_wh))
-    if acceptance is None or not len(rows):
+    final_wh = content_wh + stays.rules.efficiency.stored(left_wh)
+    taper = stays.taper
+    if taper is None:
         return late
-    seconds = charging_s(
-        power_w=stays.charge_w[rows] * efficiency.charge_ppm // 1_000_000,
-        content_wh=content_wh[rows],
-        final_wh=final_wh[rows],
-        tapers_from_wh=stays.tapers_from_wh[rows],
-        capacity_wh=stays.capacity_wh[rows],
-        acceptance=acceptance,
-    )
-    late[rows] = seconds > until_s[rows] - np.maximum(after_s, stays.arrival_s[rows])
+    is_near = (left_wh > 0) & (final_wh > stays.tapers_from_wh)
+    rows = np.flatnonzero(is_near & stays.is_seller & (until_s > after_s))
+    if len(rows):
+        needs_s = taper.seconds(stays.taper_place[rows], content_wh[rows], final_wh[rows])
+        late[rows] = needs_s > until_s[rows] - np.maximum(after_s, stays.arrival_s[rows])
     return late
-
-
-def charging_s(
-    *,
-    power_w: Int64Array,
-    content_wh: Int64Array,
-    final_wh: Int64Array,
-    tapers_from_wh: Int64Array,
-    capacity_wh: Int64Array,
-    acceptance: Acceptance,
-) -> Int64Array:
-    """Seconds within which batteries surely come from one content to another; shapes (n,).
-
-    From the knee on each of a few slices is taken at the power at its end, which is its lowest.
-    """
-    knee = np.clip(tapers_from_wh, content_wh, final_wh)
-    seconds = _rounded_up(knee - content_wh, power_w)
-    for i in range(_SLICES):
-        begins = knee + (final_wh - knee) * i // _SLICES
-        ends = knee + (final_wh - knee) * (i + 1) // _SLICES
-        seconds += _rounded_up(
-            ends - begins, np.minimum(power_w, acceptance.most_w(ends, capacity_wh))
-        )
-    return seconds
-
-
-def _rounded_up(energy_wh: Int64Array, power_w: Int64Array) -> Int64Array:
-    return -(-energy_wh * SECONDS_PER_HOUR // np.maximum(power_w, 1))

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from trading.lot.guarantee import saleable_wh, target_wh
-from trading.lot.physics import SECONDS_PER_HOUR, Efficiency, tapered_wh
-from trading.lot.stays import UNKNOWN, Stays
+from trading.lot.physics import SECONDS_PER_HOUR, Efficiency
+from trading.lot.stays import ALL, UNKNOWN, BoolArray, Rows, Stays
 from trading.lot.strategy import STRATEGIES, Outlook
 from trading.lot.terms import Terms
 from trading.market import Fills, OrderBook, PeerPrice, order_side
@@ -135,6 +135,7 @@ class Lot:
         edges = np.arange(first, last + step, step)
         self.edges_s = edges
         site = self.rules.site
+        self._may_trade = self._where_both_are()
         self._tariff = terms.buy_at(edges[:-1])
         self._pv_wh = site.pv_wh(edges)
         self._connection_wh = site.connection_wh(edges)
@@ -173,32 +174,58 @@ class Lot:
         return self._replacement_billed // 1_000
 
     def chargeable_wh(
-        self, wanted_wh: Int64Array, since_s: int, until_s: int, *, planned: bool = False
+        self,
+        wanted_wh: Int64Array,
+        since_s: int | Int64Array,
+        until_s: int | Int64Array,
+        *,
+        planned: bool = False,
+        rows: Rows = ALL,
     ) -> Int64Array:
         """What each charger can feed of `wanted_wh`: power, presence and battery considered."""
-        stays = self.stays
-        most = np.minimum(wanted_wh, stays.chargeable_wh(since_s, until_s, planned=planned))
-        acceptance, efficiency = self.rules.acceptance, self.rules.efficiency
-        rows = stays.may_taper[most[stays.may_taper] > 0]
-        if acceptance is None or not len(rows):
-            return most
-        content = self.content_wh[rows]
-        nears = content + efficiency.stored(most[rows]) > stays.tapers_from_wh[rows]
-        rows, content = rows[nears], content[nears]
-        if not len(rows):
-            return most
-        leaves = stays.known_departure(since_s) if planned else stays.departure_s
-        tapered = tapered_wh(
-            power_w=stays.charge_w[rows],
-            content_wh=content,
-            capacity_wh=stays.capacity_wh[rows],
-            since_s=np.maximum(since_s, stays.arrival_s[rows]),
-            until_s=np.minimum(until_s, leaves[rows]),
-            acceptance=acceptance,
-            charge_ppm=efficiency.charge_ppm,
+        stays, taper = self.stays, self.stays.taper
+        most = np.minimum(
+            wanted_wh, stays.chargeable_wh(since_s, until_s, planned=planned, rows=rows)
         )
-        most[rows] = np.minimum(most[rows], tapered)
+        if taper is None:
+            return most
+        place = stays.taper_place[rows]
+        i = np.flatnonzero((most > 0) & (place >= 0))
+        if not len(i):
+            return most
+        who = i if isinstance(rows, slice) else rows[i]
+        content = self._content_of(who)
+        final = content + self.rules.efficiency.stored(most[i])
+        nears = final > stays.tapers_from_wh[who]
+        if not nears.any():
+            return most
+        i, who, content = i[nears], who[nears], content[nears]
+        begins = since_s if isinstance(since_s, int) else since_s[i]
+        ends = until_s if isinstance(until_s, int) else until_s[i]
+        leaves = stays.known_departure(begins, who) if planned else stays.departure_s[who]
+        seconds = np.minimum(ends, leaves) - np.maximum(begins, stays.arrival_s[who])
+        most[i] = np.minimum(most[i], taper.charged_wh(place[i], content, seconds))
         return most
+
+    def _content_of(self, rows: Int64Array) -> Int64Array:
+        if len(self._steps) > 1:
+            return self.content_wh[rows]
+        flat = self._steps[0]
+        gained, gave = flat.stored(self._drawn_at[0, rows]), flat.drawn(self._sold_at[0, rows])
+        return self.stays.content_wh[rows] + gained - gave
+
+    def _where_both_are(self) -> BoolArray:
+        """In which market intervals buyers and sellers are in the lot, whatever they have left."""
+        step, first = self.rules.interval_s, int(self.edges_s[0])
+        n = (int(self.edges_s[-1]) - first) // step
+        both = np.ones(n, np.bool_)
+        for cap in (self.stays.bid_cap_wh, self.stays.ask_cap_wh):
+            who = np.flatnonzero(cap)
+            change = np.zeros(n + 1, np.int64)
+            np.add.at(change, (self.stays.arrival_s[who] - first) // step, 1)
+            np.add.at(change, -(-(self.stays.departure_s[who] - first) // step), -1)
+            both &= np.cumsum(change[:-1]) > 0
+        return both
 
     # ------------------------------------------------------------------ before an interval
 
@@ -206,6 +233,8 @@ class Lot:
         """Bids and asks at gate closure, or None without both."""
         stays = self.stays
         start, end = interval.start_s, interval.end_s
+        if not self._may_trade[(start - int(self.edges_s[0])) // self.rules.interval_s]:
+            return None
         there = stays.is_there(start)
         bids = np.where(there, np.maximum(stays.bid_cap_wh - self.drawn_wh, 0), 0)
         asks = np.where(there, self.left_to_sell_wh(), 0)
@@ -300,6 +329,29 @@ class Lot:
 
     # ------------------------------------------------------------------ during an interval
 
+    def flow_alone(self) -> list[Flow]:
+        """Let the whole time pass without trading; the same as `flow` of every interval."""
+        rules, site = self.rules, self.rules.site
+        is_limited = site.connection_w is not None or site.cable_w is not None
+        if is_limited or rules.strategy != "at-once" or len(self._steps) > 1:
+            return [self._flow(at, None) for at in range(len(self._tariff))]
+        # Vehicles that nothing couples are followed each from its own arrival, all at once.
+        grid_wh = np.zeros(len(self._tariff), np.int64)
+        first = (self.stays.arrival_s - self.edges_s[0]) // rules.metered_s
+        rows = np.flatnonzero(self.stays.need_wh)
+        while len(rows):
+            since = self.edges_s[first[rows]]
+            until = since + rules.metered_s
+            wanted = self.stays.need_wh[rows] - self.drawn_wh[rows]
+            drawn = self.chargeable_wh(wanted, since, until, rows=rows)
+            self._billed[rows] += drawn * self._tariff[first[rows]]
+            self._drawn_at[0, rows] += drawn
+            self.drawn_wh[rows] += drawn
+            np.add.at(grid_wh, first[rows], drawn)
+            first[rows] += 1
+            rows = rows[(drawn < wanted) & (until < self.stays.departure_s[rows])]
+        return [self._at_connection(at, wh, 0, 0) for at, wh in enumerate(grid_wh.tolist())]
+
     def flow(self, interval: Interval, fills: Fills | None) -> list[Flow]:
         """Let agreed trades and grid energy flow; one `Flow` a meter interval."""
         first, last = self._step_at(interval.start_s), self._step_at(interval.end_s)
@@ -312,54 +364,64 @@ class Lot:
         return flows
 
     def _flow(self, at: int, fills: Fills | None) -> Flow:
-        stays, n = self.stays, len(self.stays)
         start, end = int(self.edges_s[at]), int(self.edges_s[at + 1])
-        wanted = np.maximum(target_wh(stays, self.to_peers_wh) - self.drawn_wh, 0)
-        possible = self.chargeable_wh(wanted, start, end)
+        # Without trades only those that are there matter; a trade may be with one that has left.
+        rows = self.stays.present(start, end) if fills is None else ALL
+        wanted = np.maximum(self._target_wh(rows) - self.drawn_wh[rows], 0)
+        if fills is None and not wanted.any():
+            return self._at_connection(at, 0, 0, 0)
+        possible = self.chargeable_wh(wanted, start, end, rows=rows)
         if fills is None:
-            if not possible.any():
-                return self._at_connection(at, 0, 0, 0)
-            grid, curtailed = self._within_limits(at, self._from_grid(at, wanted, possible), 0)
-            self._billed += grid * self._tariff[at]
-            self._book(grid, None, start, end)
-            self.drawn_wh += grid
-            return self._at_connection(at, int(grid.sum()), 0, curtailed)
+            asked = self._from_grid(at, wanted, possible, rows)
+            drawn, curtailed = self._within_limits(at, asked, 0, rows)
+            self._billed[rows] += drawn * self._tariff[at]
+            self._book(drawn, None, start, end, rows)
+            self.drawn_wh[rows] += drawn
+            return self._at_connection(at, int(drawn.sum()), 0, curtailed)
         possible[fills.seller] = 0
-        bought, sold = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        bought, sold = np.zeros_like(possible), np.zeros_like(possible)
         moved = self._deliverable(fills, possible, start, end)
         np.add.at(bought, fills.buyer, moved)
         np.add.at(sold, fills.seller, moved)
-        grid = self._from_grid(at, wanted - bought, possible - bought)
-        grid, curtailed = self._within_limits(at, grid, int(bought.sum()))
+        asked = self._from_grid(at, wanted - bought, possible - bought, rows)
+        grid, curtailed = self._within_limits(at, asked, int(bought.sum()), rows)
         self._make_good(fills, fills.energy_wh - moved, grid, int(self._tariff[at]))
         drawn = bought + grid
         self._billed += grid * self._tariff[at]
-        self._book(drawn, sold, start, end)
+        self._book(drawn, sold, start, end, rows)
         self.drawn_wh += drawn
         self.from_peers_wh += bought
         self.to_peers_wh += sold
         return self._at_connection(at, int(grid.sum()), int(bought.sum()), curtailed)
 
-    def _from_grid(self, at: int, wanted: Int64Array, possible: Int64Array) -> Int64Array:
+    def _target_wh(self, rows: Rows) -> Int64Array:
+        if self.rules.guarantee == "consent":
+            return self.stays.need_wh[rows]
+        return target_wh(self.stays, self.to_peers_wh)[rows]
+
+    def _from_grid(
+        self, at: int, wanted: Int64Array, possible: Int64Array, rows: Rows
+    ) -> Int64Array:
         """What each vehicle asks of the grid."""
         if self.rules.strategy == "at-once":
             return possible
-        return np.minimum(self._wants(self._outlook(at, wanted)), possible)
+        return np.minimum(self._wants(self._outlook(at, wanted, rows)), possible)
 
-    def _outlook(self, at: int, wanted: Int64Array) -> Outlook:
-        start = int(self.edges_s[at])
+    def _outlook(self, at: int, wanted: Int64Array, rows: Rows = ALL) -> Outlook:
         return Outlook(
             end_s=int(self.edges_s[at + 1]),
             wanted_wh=np.maximum(wanted, 0),
-            power_w=self.stays.sure_charge_w,
-            leaves_s=self.stays.known_departure(start),
+            power_w=self.stays.sure_charge_w[rows],
+            leaves_s=self.stays.known_departure(int(self.edges_s[at]), rows),
             now_ueur_per_kwh=int(self._tariff[at]),
             later_s=self.edges_s[at + 1 : -1],
             later_ueur_per_kwh=self._tariff[at + 1 :],
             step_s=self.rules.metered_s,
         )
 
-    def _within_limits(self, at: int, grid: Int64Array, peers: int) -> tuple[Int64Array, int]:
+    def _within_limits(
+        self, at: int, grid: Int64Array, peers: int, rows: Rows
+    ) -> tuple[Int64Array, int]:
         """Cut grid energy to what cables and connection leave: (Wh, Wh cut).
 
         Who could least make up for it later is served first.
@@ -375,7 +437,7 @@ class Lot:
         cut = int(grid.sum()) - most
         if cut <= 0:
             return grid, 0
-        order = np.lexsort((np.arange(len(grid)), self._slack_s(at)))
+        order = np.lexsort((np.arange(len(grid)), self._slack_s(at)[rows]))
         before = np.cumsum(grid[order]) - grid[order]
         served = np.zeros_like(grid)
         served[order] = np.clip(most - before, 0, grid[order])
@@ -425,20 +487,22 @@ class Lot:
             curtailed_wh=curtailed,
         )
 
-    def _book(self, drawn: Int64Array, sold: Int64Array | None, start: int, end: int) -> None:
+    def _book(
+        self, drawn: Int64Array, sold: Int64Array | None, start: int, end: int, rows: Rows
+    ) -> None:
         """Enter what meters counted under the step of the efficiency curve that it moved at."""
         if len(self._steps) == 1:
-            self._drawn_at[0] += drawn
+            self._drawn_at[0, rows] += drawn
             if sold is not None:
                 self._sold_at[0] += sold
             return
         efficiency: Efficiency = self.rules.efficiency
-        rows = np.arange(len(drawn))
-        most = np.maximum(self.stays.chargeable_wh(start, end), drawn)
-        self._drawn_at[efficiency.step_of(drawn, most), rows] += drawn
+        who = np.arange(len(self.stays))[rows]
+        most = np.maximum(self.stays.chargeable_wh(start, end, rows=rows), drawn)
+        self._drawn_at[efficiency.step_of(drawn, most), who] += drawn
         if sold is not None:
             most = np.maximum(self.stays.dischargeable_wh(start, end), sold)
-            self._sold_at[efficiency.step_of(sold, most), rows] += sold
+            self._sold_at[efficiency.step_of(sold, most), who] += sold
 
     def _deliverable(
         self, fills: Fills, possible: Int64Array, start_s: int, end_s: int

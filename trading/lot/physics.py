@@ -157,32 +157,86 @@ class Acceptance:
         return np.where(always, capacity_wh, np.maximum(knee, 0))
 
 
-def tapered_wh(
-    *,
-    power_w: Int64Array,
-    content_wh: Int64Array,
-    capacity_wh: Int64Array,
-    since_s: Int64Array,
-    until_s: Int64Array,
-    acceptance: Acceptance,
-    charge_ppm: int,
-) -> Int64Array:
-    """Most energy at the meter between two instants for batteries that near full, in whole Wh.
+class Taper:
+    """How batteries that come near full go on from the knee, tabulated minute by minute.
 
-    Followed minute by minute on the clock, in thousandths of a Wh. All arrays have shape (n,).
+    Integers throughout: the closed form is an exponential, whose last digit differs between
+    machines, and parties that check one another must not disagree over one.
     """
-    content = content_wh * 1_000
-    moved = np.zeros(len(content), np.int64)
-    at = since_s.copy()
-    while (at < until_s).any():
-        step = np.maximum(np.minimum(until_s, at // 60 * 60 + 60) - at, 0)
-        accepted = acceptance.most_w(content // 1_000, capacity_wh) * _PPM // charge_ppm
-        charged = np.minimum(power_w, accepted) * step * 1_000 // SECONDS_PER_HOUR
-        gained = np.minimum(charged * charge_ppm // _PPM, capacity_wh * 1_000 - content)
-        content += gained
-        moved += np.minimum(charged, -(-gained * _PPM // charge_ppm))
-        at += step
-    return moved // 1_000
+
+    MINUTE_MS = 60_000
+
+    def __init__(
+        self,
+        *,
+        power_w: Int64Array,
+        from_wh: Int64Array,
+        capacity_wh: Int64Array,
+        acceptance: Acceptance,
+        charge_ppm: int,
+    ) -> None:
+        """Follow each battery from `from_wh` until it is full; all arrays have shape (n,).
+
+        Args:
+            power_w: of the charger, at the meter.
+            from_wh: content up to which the battery takes all of it.
+            capacity_wh: when it is full.
+            acceptance: how its power falls.
+            charge_ppm: efficiency from meter to battery, parts per million.
+        """
+        self._charge_ppm = charge_ppm
+        self._into_w = power_w * charge_ppm // _PPM
+        full = capacity_wh * 1_000
+        content = np.minimum(from_wh * 1_000, full)
+        rows = [content]
+        while (content < full).any():
+            accepted = acceptance.most_w(content // 1_000, capacity_wh)
+            gained = np.minimum(self._into_w, accepted) * self.MINUTE_MS // SECONDS_PER_HOUR
+            content = np.minimum(content + np.maximum(gained, 1), full)
+            rows.append(content)
+        rows.append(content)
+        self._mwh = np.array(rows)
+
+    def charged_wh(self, i: Int64Array, content_wh: Int64Array, seconds: Int64Array) -> Int64Array:
+        """Most energy at the meter in that time, whole Wh, for the batteries at positions `i`."""
+        content, into_w, curve = content_wh * 1_000, self._into_w[i], self._mwh[:, i]
+        left_ms = seconds * 1_000
+        to_knee_ms = -(-np.maximum(curve[0] - content, 0) * SECONDS_PER_HOUR // into_w)
+        before_ms = np.minimum(left_ms, to_knee_ms)
+        gained = into_w * before_ms // SECONDS_PER_HOUR
+        at_ms = self._at_ms(curve, content) + left_ms - before_ms
+        ends = np.where(left_ms > to_knee_ms, self._content(curve, at_ms), content + gained)
+        gained = np.maximum(ends - content, 0)
+        charged: Int64Array = -(-gained * _PPM // self._charge_ppm) // 1_000
+        return charged
+
+    def seconds(self, i: Int64Array, content_wh: Int64Array, final_wh: Int64Array) -> Int64Array:
+        """Within which the batteries at positions `i` surely come from one content to another."""
+        content, final, curve = content_wh * 1_000, final_wh * 1_000, self._mwh[:, i]
+        to_knee = np.maximum(np.minimum(curve[0], final) - content, 0)
+        to_knee_ms = -(-to_knee * SECONDS_PER_HOUR // self._into_w[i])
+        left_ms = to_knee_ms + self._at_ms(curve, final) - self._at_ms(curve, content)
+        # A minute more: meters count whole Wh, and the last of them may take as long.
+        seconds: Int64Array = -(-left_ms // 1_000) + 60
+        return seconds
+
+    def _at_ms(self, curve: Int64Array, content: Int64Array) -> Int64Array:
+        """Time on the curve at which a battery has that content, 0 before the knee."""
+        k = np.clip((curve <= content).sum(axis=0) - 1, 0, len(curve) - 2)
+        columns = np.arange(len(content))
+        begins, ends = curve[k, columns], curve[k + 1, columns]
+        share_ms = np.maximum(content - begins, 0) * self.MINUTE_MS // np.maximum(ends - begins, 1)
+        at_ms: Int64Array = k * self.MINUTE_MS + np.minimum(share_ms, self.MINUTE_MS)
+        return at_ms
+
+    def _content(self, curve: Int64Array, at_ms: Int64Array) -> Int64Array:
+        """Content at a time on the curve."""
+        k = np.minimum(at_ms // self.MINUTE_MS, len(curve) - 2)
+        columns = np.arange(len(at_ms))
+        begins, ends = curve[k, columns], curve[k + 1, columns]
+        share_ms = np.minimum(at_ms - k * self.MINUTE_MS, self.MINUTE_MS)
+        content: Int64Array = begins + (ends - begins) * share_ms // self.MINUTE_MS
+        return content
 
 
 def movable_wh(power_w: Int64Array, since_s: Int64Array, until_s: Int64Array) -> Int64Array:

@@ -137,8 +137,7 @@ def simulate_lot(
 def uncontested(stays: Stays, terms: Terms) -> tuple[Lot, list[Flow]]:
     """The same lot without trading: its state after the last departure, and its flows."""
     lot = Lot(stays, terms)
-    flows = [flow for interval in intervals_of(stays) for flow in lot.flow(interval, None)]
-    return lot, flows
+    return lot, lot.flow_alone()
 
 
 class _Day:

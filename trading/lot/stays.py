@@ -17,7 +17,7 @@ import pandas as pd
 
 from trading.errors import OptionError
 from trading.fleet import BUYER, DEFAULT_THRESHOLDS, SELLER, Thresholds, role_arrays
-from trading.lot.physics import Acceptance, Efficiency, movable_wh
+from trading.lot.physics import Acceptance, Efficiency, Taper, movable_wh
 from trading.lot.site import Site
 from trading.lot.terms import GUARANTEES, Guarantee
 from trading.tables import SESSIONS, check
@@ -27,6 +27,8 @@ BoolArray = npt.NDArray[np.bool_]
 Departures = Literal["actual", "estimated"]
 StrategyName = Literal["at-once", "latest", "cheapest"]
 STRATEGY_NAMES: tuple[StrategyName, ...] = ("at-once", "latest", "cheapest")
+Rows = Int64Array | slice
+ALL = slice(None)
 UNKNOWN = np.iinfo(np.int64).max
 """A planned departure that nobody has told."""
 
@@ -238,6 +240,27 @@ class Stays:
         return np.flatnonzero(final_wh > self.tapers_from_wh)
 
     @cached_property
+    def taper_place(self) -> Int64Array:
+        """Position of each session in `may_taper`, -1 for those that are not in it."""
+        place = np.full(len(self), -1)
+        place[self.may_taper] = np.arange(len(self.may_taper))
+        return place
+
+    @cached_property
+    def taper(self) -> Taper | None:
+        """How those of `may_taper` go on from the knee, in that order; None where none does."""
+        acceptance, rows = self.rules.acceptance, self.may_taper
+        if acceptance is None or not len(rows):
+            return None
+        return Taper(
+            power_w=self.charge_w[rows],
+            from_wh=self.tapers_from_wh[rows],
+            capacity_wh=self.capacity_wh[rows],
+            acceptance=acceptance,
+            charge_ppm=self.rules.efficiency.charge_ppm,
+        )
+
+    @cached_property
     def sure_charge_w(self) -> Int64Array:
         """Power at the meter that each battery is sure to take until its need is met."""
         acceptance = self.rules.acceptance
@@ -248,24 +271,33 @@ class Stays:
         least_w = acceptance.most_w(final_wh, self.capacity_wh) * 1_000_000 // efficiency.charge_ppm
         return np.minimum(self.charge_w, least_w)
 
+    def present(self, start_s: int, end_s: int) -> Int64Array:
+        """Positions of those who are there for some of the time between two instants."""
+        return np.flatnonzero((self.arrival_s < end_s) & (self.departure_s > start_s))
+
     def chargeable_wh(
-        self, since_s: int | Int64Array, until_s: int | Int64Array, *, planned: bool = False
+        self,
+        since_s: int | Int64Array,
+        until_s: int | Int64Array,
+        *,
+        planned: bool = False,
+        rows: Rows = ALL,
     ) -> Int64Array:
         """What each charger can feed its vehicle between two instants, within the stay.
 
         By power and presence alone; near full a battery takes less (`Lot.chargeable_wh`).
         """
-        return self._movable(self.charge_w, since_s, until_s, planned)
+        return self._movable(self.charge_w, since_s, until_s, planned, rows)
 
     def surely_chargeable_wh(self, since_s: int, until_s: int | Int64Array) -> Int64Array:
         """What each charger feeds its vehicle at least between two instants, as plans know it."""
-        return self._movable(self.sure_charge_w, since_s, until_s, True)
+        return self._movable(self.sure_charge_w, since_s, until_s, True, ALL)
 
     def dischargeable_wh(
         self, since_s: int | Int64Array, until_s: int | Int64Array, *, planned: bool = False
     ) -> Int64Array:
         """What each charger can take from its vehicle between two instants, within the stay."""
-        return self._movable(self.discharge_w, since_s, until_s, planned)
+        return self._movable(self.discharge_w, since_s, until_s, planned, ALL)
 
     def _movable(
         self,
@@ -273,15 +305,18 @@ class Stays:
         since_s: int | Int64Array,
         until_s: int | Int64Array,
         planned: bool,
+        rows: Rows,
     ) -> Int64Array:
-        leaves = self.known_departure(since_s) if planned else self.departure_s
-        since = np.maximum(since_s, self.arrival_s)
+        arrival = self.arrival_s[rows]
+        leaves = self.known_departure(since_s, rows) if planned else self.departure_s[rows]
+        since = np.maximum(since_s, arrival)
         until = np.minimum(until_s, leaves)
-        return movable_wh(power_w, since - self.arrival_s, until - self.arrival_s)
+        return movable_wh(power_w[rows], since - arrival, until - arrival)
 
-    def known_departure(self, at_s: int | Int64Array) -> Int64Array:
+    def known_departure(self, at_s: int | Int64Array, rows: Rows = ALL) -> Int64Array:
         """Departure as plans know it at `at_s`: an estimate that has lapsed tells nothing more."""
-        return np.where(self.planned_s > at_s, self.planned_s, UNKNOWN)
+        planned = self.planned_s[rows]
+        return np.where(planned > at_s, planned, UNKNOWN)
 
 
 def _plugged_in_s(arrival_s: Int64Array, departure_s: Int64Array, *, chargers: int) -> Int64Array:

@@ -21,7 +21,10 @@ STAYS = """session_id,arrival,departure,battery_capacity_wh,soc_arrival,need_wh
 red,2026-06-01T06:00:00Z,2026-06-01T08:00:00Z,60000,0.35,14000
 blue,2026-06-01T06:10:00Z,2026-06-01T08:00:00Z,80000,0.92,0
 """
-SWITCHES = {"--no-limits", "--json", "--help", "--csv", "--dry-run", "--example"}
+SWITCHES = {
+    *("--no-limits", "--json", "--help", "--csv", "--dry-run", "--example"),
+    *("--arbitrage", "--merge-small"),
+}
 """Flags without a value, of which none can be bad."""
 
 BAD: dict[str, list[tuple[str, ...]]] = {
@@ -47,6 +50,18 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("--v2g-share", "1.5"),
         ("--v2g-share", "nan"),
         ("--departures", "never"),
+        ("--mechanism", "lottery"),
+        ("--pricing", "haggling"),
+        ("--lot", "nowhere.toml"),
+        ("--strategy", "tomorrow"),
+        ("--meter-interval", "7min"),
+        ("--meter-interval", "soon"),
+        ("--settlement-interval", "20min"),
+        ("--settlement-interval", "soon"),
+        ("--v2g-cap", "-1"),
+        ("--v2g-cap", "much"),
+        ("--replacement-spread", "1.5"),
+        ("--shortfall", "nobody"),
         ("--priority", "lottery"),
         ("--smallest-trade", "0"),
         ("--smallest-trade", "1.5"),
