@@ -69,6 +69,16 @@ class Vehicle:
             content = table[k] + (following - table[k]) * min(at - k * 60_000, 60_000) // 60_000
         return ceil(max(content - before, 0) / EFFICIENCY) // 1000
 
+    def charges(self, wanted: int, start: int, end: int) -> int:
+        most = min(wanted, self.can_move(self.charge_w, start, end))
+        into = floor(self.charge_w * EFFICIENCY)
+        if most == 0 or into <= self.capacity // 20:
+            return most
+        knee = self.capacity - ceil(Fraction(into, 5)) if into <= self.capacity else 0
+        if self.final_content() + floor(most * EFFICIENCY) <= max(knee, 0):
+            return most
+        return min(most, self.can_charge(start, end))
+
     def target(self, guarantee: str) -> int:
         if guarantee == "consent" or self.sold == 0:
             return self.need
