@@ -215,7 +215,7 @@ def _forge(place: Path, command: tuple[str, ...]) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "failed"
+        return "ran out of time"
     if done.returncode == 0:
         return "passed"
     if "Compiler run failed" in done.stdout + done.stderr:
