@@ -19,6 +19,7 @@ from trading.cli.case_study import case_study
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
 from trading.cli.simulate import demo, simulate
+from trading.cli.study import study
 from trading.cli.sweep import sweep
 from trading.errors import InputError, OptionError, PeerchargeError
 
@@ -114,6 +115,7 @@ app.command("simulate", cls=LateHelp)(simulate)
 app.command("case-study", cls=LateHelp)(case_study)
 app.command("match", cls=LateHelp)(match_fleet)
 app.command("sweep", cls=LateHelp)(sweep)
+app.command("study", cls=LateHelp)(study)
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ import pandas as pd
 from trading.engine.case_claims import grid_only_cost_ueur, rounding_ueur, supply_to_demand
 from trading.engine.case_fleet import BARE, MAX_VEHICLES, CaseStudyOptions, fleet_of, sessions_of
 from trading.engine.case_load import load_over_time
-from trading.engine.scenarios import PUBLISHED_V2G_SHARE
 from trading.fleet import roles
 from trading.lot import Accounts, Efficiency, LotRun, accounts_of, simulate_lot
+from trading.lot.stays import PUBLISHED_V2G_SHARE
 from trading.market import mechanism_named
 from trading.units import MAX_U32, UEUR_PER_EUR
 

@@ -14,10 +14,8 @@ import numpy as np
 import pandas as pd
 
 from trading.lot import Accounts, Guarantee, LotRules, LotRun, Terms, accounts_of, simulate_lot
+from trading.lot.stays import PUBLISHED_V2G_SHARE
 from trading.market import Mechanism
-
-PUBLISHED_V2G_SHARE = 0.11
-"""Share of V2G-capable vehicles in a published fleet (DC; on AC it is none)."""
 
 COLUMNS = (
     "scenario",

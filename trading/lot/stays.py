@@ -29,6 +29,8 @@ StrategyName = Literal["at-once", "latest", "cheapest"]
 STRATEGY_NAMES: tuple[StrategyName, ...] = ("at-once", "latest", "cheapest")
 Rows = Int64Array | slice
 ALL = slice(None)
+PUBLISHED_V2G_SHARE = 0.11
+"""Share of V2G-capable vehicles in a published fleet (DC; on AC it is none)."""
 UNKNOWN = np.iinfo(np.int64).max
 """A planned departure that nobody has told."""
 
