@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from trading.cli.case_study import case_study
+from trading.cli.compare import compare
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
 from trading.cli.simulate import demo, simulate
@@ -114,6 +115,7 @@ app.command("demo", cls=LateHelp)(demo)
 app.command("simulate", cls=LateHelp)(simulate)
 app.command("case-study", cls=LateHelp)(case_study)
 app.command("match", cls=LateHelp)(match_fleet)
+app.command("compare", cls=LateHelp)(compare)
 app.command("sweep", cls=LateHelp)(sweep)
 app.command("study", cls=LateHelp)(study)
 

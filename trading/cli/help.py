@@ -20,6 +20,12 @@ def _auctions() -> str:
     return ", ".join(name for name in MECHANISMS if name not in PRIORITIES)
 
 
+def _all_mechanisms() -> str:
+    from trading.market import MECHANISMS
+
+    return ", ".join(MECHANISMS)
+
+
 def _pricings() -> str:
     from trading.market.pricing import PRICINGS
 
@@ -53,6 +59,7 @@ def _engine_faults() -> str:
 _LISTS: dict[str, Callable[[], str]] = {
     "{mechanisms}": _mechanisms,
     "{auctions}": _auctions,
+    "{all_mechanisms}": _all_mechanisms,
     "{pricings}": _pricings,
     "{formats}": _formats,
     "{assignments}": _assignments,

@@ -4,7 +4,14 @@ from trading.lot.accounts import Accounts, EnergyBalance, MoneyBalance, accounts
 from trading.lot.lot import Flow, Interval, Lot, Offers
 from trading.lot.physics import Acceptance, Efficiency, PartLoad
 from trading.lot.profile import Profile
-from trading.lot.simulation import Agree, LotRun, intervals_of, simulate_lot, uncontested
+from trading.lot.simulation import (
+    Agree,
+    LotRun,
+    intervals_of,
+    simulate_lot,
+    traded,
+    uncontested,
+)
 from trading.lot.site import Charger, Site
 from trading.lot.stays import Departures, LotRules, Stays
 from trading.lot.terms import GUARANTEES, Guarantee, Terms
@@ -34,5 +41,6 @@ __all__ = [
     "accounts_of",
     "intervals_of",
     "simulate_lot",
+    "traded",
     "uncontested",
 ]

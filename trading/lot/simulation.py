@@ -134,6 +134,16 @@ def simulate_lot(
     return _run_of(day, flows, alone, alone_flows)
 
 
+def traded(stays: Stays, terms: Terms, mechanism: Mechanism) -> tuple[Lot, pd.DataFrame]:
+    """The lot with trading alone: its state after the last departure, and its trades.
+
+    As in `simulate_lot`, which also runs the lot without trading to compare the two.
+    """
+    day = _Day(Lot(stays, terms), mechanism, None)
+    day.run(None)
+    return day.lot, _table(stays, day.agreed)
+
+
 def uncontested(stays: Stays, terms: Terms) -> tuple[Lot, list[Flow]]:
     """The same lot without trading: its state after the last departure, and its flows."""
     lot = Lot(stays, terms)

@@ -1,0 +1,337 @@
+"""The same days through every mechanism and pricing scheme, beside charging without a market.
+
+What is compared has everything else in common: sessions, rules, prices outside the market, seed.
+Each mechanism lives through the days with its own trades, so that what it leaves unsold at noon it
+can still sell in the afternoon.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+import numpy as np
+import pandas as pd
+
+from trading.errors import OptionError
+from trading.lot import LotRules, LotRun, Stays, Terms, simulate_lot
+from trading.lot.optimal import Optimum, PeerCosts, best_charging, interval_starts
+from trading.market import MECHANISMS, PRIORITIES, Fills, OrderBook, PeerPrice, mechanism_named
+from trading.market.pricing import PRICINGS, pricing_named
+from trading.study.axes import MIDDLE
+from trading.study.metrics import UNDEFINED, Metric, metrics_of, optimum_metrics
+from trading.study.misreport import REPORTS, Gain, gains_from_misreporting
+from trading.study.replay import Moment, replayed
+
+COMPARED_PRICINGS = (MIDDLE, *PRICINGS)
+"""What a posted price can follow; "middle" is that of floor and ceiling, without a scheme."""
+OWN_PRICE = "own"
+"""Stands for the pricing of a mechanism that finds its prices itself."""
+POSTED = (*PRIORITIES, "bilateral")
+"""Mechanisms for which the posted price matters; `bilateral` bends it to the limits of a pair."""
+UNCONTROLLED, V1G, V1G_PEERS = "uncontrolled", "V1G", "V1G with peers"
+GAP = 1e-4
+"""How far the optimum with peers may be above its proven bound, as a share of its cost."""
+NOTICEABLE_UEUR = 1_000
+"""A tenth of a cent: what costs and batteries round away is below, and no gain."""
+_TIMED = 3
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison:
+    """Mechanisms and pricings side by side.
+
+    Attributes:
+        stays, terms: what all had in common; `terms` without a pricing scheme.
+        table: a row a baseline, then a row a mechanism and pricing: `kind` ("baseline" or
+            "market"), `mechanism`, `pricing`, `welfare_share` (of the optimum's) and the metrics
+            of `trading.study.metrics`; what a row does not have is empty.
+        misreporting: a row a mechanism, report and side, for each mechanism under the first of the
+            pricings: `liars`, `gainers` (by `NOTICEABLE_UEUR` or more), `mean_gain_ueur`,
+            `max_gain_ueur`.
+        timing: a row a mechanism and pricing: `books`, and `solve_ms` for clearing all of them
+            once more, the median of three. The only numbers that differ from run to run.
+        optimum_slack_ueur: how much more the welfare of the optimum could be than is known.
+        no_share: why there is no optimum, or no share of it; empty where there is.
+    """
+
+    stays: Stays
+    terms: Terms
+    table: pd.DataFrame
+    misreporting: pd.DataFrame
+    timing: pd.DataFrame
+    optimum_slack_ueur: int
+    no_share: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combination:
+    """A mechanism and what its posted price follows."""
+
+    mechanism: str
+    pricing: str
+
+    @property
+    def label(self) -> str:
+        """As people read it: "arrival, mid-market", or "mcafee"."""
+        is_own = self.pricing == OWN_PRICE
+        return self.mechanism if is_own else f"{self.mechanism}, {self.pricing}"
+
+    def terms(self, terms: Terms) -> Terms:
+        """`terms` under this pricing."""
+        is_scheme = self.pricing in PRICINGS
+        return replace(terms, pricing=self.pricing if is_scheme else None)
+
+
+def combinations_of(mechanisms: Sequence[str], pricings: Sequence[str]) -> list[Combination]:
+    """Each mechanism with each pricing, or once where it finds its own prices.
+
+    Raises:
+        OptionError: a name that is not registered, one that is given twice, or none at all.
+    """
+    for option, names, known in (
+        ("mechanisms", mechanisms, MECHANISMS),
+        ("pricings", pricings, COMPARED_PRICINGS),
+    ):
+        if not names:
+            raise OptionError(option, "", "one or more of " + ", ".join(known))
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if list(names).count(name) > 1)
+            raise OptionError(option, twice, "each name once")
+    for name in mechanisms:
+        mechanism_named(name, option="mechanisms", among=MECHANISMS)
+    for name in pricings:
+        if name != MIDDLE:
+            _scheme_named(name)
+    return [
+        Combination(mechanism=mechanism, pricing=pricing)
+        for mechanism in mechanisms
+        for pricing in (pricings if mechanism in POSTED else (OWN_PRICE,))
+    ]
+
+
+def _scheme_named(name: str) -> None:
+    try:
+        pricing_named(name, option="pricings")
+    except OptionError as error:
+        raise OptionError("pricings", name, f"{MIDDLE}, or {error.expected}") from None
+
+
+def compare(
+    sessions: pd.DataFrame,
+    *,
+    rules: LotRules,
+    terms: Terms,
+    mechanisms: Sequence[str] = tuple(MECHANISMS),
+    pricings: Sequence[str] = COMPARED_PRICINGS,
+    liars_each_side: int = 3,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run every combination and the baselines over the same sessions.
+
+    Args:
+        sessions: a SESSIONS table.
+        rules: how the lot trades, for all.
+        terms: what things cost, for all; without a price and a pricing scheme of its own.
+        mechanisms: names in `trading.market.MECHANISMS`.
+        pricings: names in `COMPARED_PRICINGS`.
+        liars_each_side: how many buyers and how many sellers misreport, each in turn; 0 for none.
+        progress: called with (what, done, in all).
+
+    Raises:
+        TableError: the sessions break their schema.
+        OptionError: a name that is not registered, a scheme beside a price, a negative number, or
+            misreporting without limits.
+        SolverError: HiGHS gave no usable answer for a baseline.
+    """
+    combinations = combinations_of(mechanisms, pricings)
+    if liars_each_side < 0:
+        raise OptionError("liars", liars_each_side, "0 or more vehicles a side")
+    if liars_each_side and not terms.limits:
+        expected = "0 where limits do not count, for there is no price to misreport"
+        raise OptionError("liars", liars_each_side, expected)
+    under = {each: each.terms(terms) for each in combinations}
+    tell = progress or _silent
+
+    stays = Stays(sessions, rules)
+    tell("optimum", 0, 1)
+    best, no_share = _best(stays, terms)
+    tell("optimum", 1, 1)
+    rows = [_row("baseline", UNCONTROLLED, _uncontrolled(sessions, rules, terms))]
+    rows += [_row("baseline", name, optimum_metrics(stays, terms, one)) for name, one in best]
+    timing: list[dict[str, str | int | float]] = []
+    for n, (each, its_terms) in enumerate(under.items()):
+        tell("mechanisms", n, len(under))
+        run = simulate_lot(
+            sessions, rules=rules, terms=its_terms, mechanism=MECHANISMS[each.mechanism]
+        )
+        moments = list(replayed(run))
+        rows.append(_row("market", each.mechanism, metrics_of(run, moments), each.pricing))
+        timing.append(_timed(each, run, moments))
+    tell("mechanisms", len(under), len(under))
+    table = _table(rows)
+    peers = dict(best).get(V1G_PEERS)
+    most = None if no_share or peers is None else optimum_metrics(stays, terms, peers)
+    table.insert(3, "welfare_share", _share(table, most))
+    return Comparison(
+        stays=stays,
+        terms=terms,
+        table=table,
+        misreporting=_misreporting(sessions, rules, under, liars_each_side, tell),
+        timing=pd.DataFrame(timing),
+        optimum_slack_ueur=0 if peers is None else int(peers.cost_ueur * GAP) + 1,
+        no_share=no_share,
+    )
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    return
+
+
+# ---------------------------------------------------------------------- baselines
+
+
+def _uncontrolled(sessions: pd.DataFrame, rules: LotRules, terms: Terms) -> dict[str, Metric]:
+    return metrics_of(simulate_lot(sessions, rules=rules, terms=terms, mechanism=_nobody_trades))
+
+
+def _nobody_trades(_book: OrderBook, _price: PeerPrice, /) -> Fills:
+    return Fills.joined([])
+
+
+def _best(stays: Stays, terms: Terms) -> tuple[list[tuple[str, Optimum]], str]:
+    """The best schedules that can be had, by name, and why there is no share of the optimum.
+
+    With one tariff, no limit but those of chargers, and departures that plans know, every market
+    day is a schedule that the optimum with peers could have chosen, so that no mechanism can have
+    more welfare. Otherwise that is not so, and no share is given.
+    """
+    rules = stays.rules
+    if not replace(rules.site, charger=None, chargers=None).is_plain:
+        return [], "the optimum is for a lot without limits and roof of its own"
+    step = rules.interval_s
+    tariff = terms.buy_at(interval_starts(stays, interval_s=step))
+    best = [(V1G, best_charging(stays, interval_s=step, tariff_ueur_per_kwh=tariff))]
+    if rules.guarantee == "whole":
+        return best, "the optimum with peers does not recharge what is sold (guarantee whole)"
+    replacements = terms.replacements(stays.ids, rules.seed)
+    floors = terms.floors(replacements, rules.guarantee, rules.efficiency)
+    peers = best_charging(
+        stays,
+        interval_s=step,
+        tariff_ueur_per_kwh=tariff,
+        peers=PeerCosts(floor_ueur_per_kwh=floors),
+        gap=GAP,
+    )
+    best.append((V1G_PEERS, peers))
+    if terms.tariff is not None:
+        return best, "the tariff changes in time, and so does what a buyer would pay elsewhere"
+    if rules.departures != "actual" or rules.arbitrage:
+        return best, "the optimum knows departures and resells nothing"
+    return best, ""
+
+
+# ---------------------------------------------------------------------- tables
+
+
+def _row(
+    kind: str, mechanism: str, metrics: dict[str, Metric], pricing: str = ""
+) -> dict[str, str | Metric]:
+    return {"kind": kind, "mechanism": mechanism, "pricing": pricing, **metrics}
+
+
+def _table(rows: list[dict[str, str | Metric]]) -> pd.DataFrame:
+    """One row a dictionary; whole numbers stay whole beside cells that are empty."""
+    table = pd.DataFrame(rows)
+    whole = ("trades", "_wh", "_w", "_ueur", "_ueur_per_kwh")
+    for name in table.columns:
+        if name.endswith(whole):
+            table[name] = table[name].astype("Int64")
+    return table
+
+
+def _share(table: pd.DataFrame, most: dict[str, Metric] | None) -> pd.Series:
+    """Welfare as a share of the optimum's; empty without one, or where there is none to be had."""
+    if most is None or most["welfare_ueur"] <= 0:
+        return pd.Series(UNDEFINED, index=table.index)
+    return table["welfare_ueur"].astype(np.float64) / float(most["welfare_ueur"])
+
+
+def _timed(
+    each: Combination, run: LotRun, moments: Sequence[Moment]
+) -> dict[str, str | int | float]:
+    """How long the mechanism takes to clear all books of the run."""
+    mechanism = MECHANISMS[each.mechanism]
+    books = [(m.offers.book(run.stays), m.offers.price) for m in moments]
+    took_s = []
+    for _ in range(_TIMED):
+        began_s = time.perf_counter()
+        for book, price in books:
+            if price is not None:
+                mechanism(book, price)
+        took_s.append(time.perf_counter() - began_s)
+    return {
+        "mechanism": each.mechanism,
+        "pricing": each.pricing,
+        "books": len(books),
+        "solve_ms": round(median(took_s) * 1e3, 3),
+    }
+
+
+def _misreporting(
+    sessions: pd.DataFrame,
+    rules: LotRules,
+    under: dict[Combination, Terms],
+    liars: int,
+    tell: Progress,
+) -> pd.DataFrame:
+    """What lies bring under each mechanism, at the first pricing that it is compared under."""
+    first = {each.mechanism: each for each in reversed(under)}
+    chosen = [each for each in under if first[each.mechanism] == each]
+    rows: list[dict[str, str | int]] = []
+    for n, each in enumerate(chosen):
+        tell("misreporting", n, len(chosen))
+        gains = list(
+            gains_from_misreporting(
+                sessions,
+                rules=rules,
+                terms=under[each],
+                mechanism=MECHANISMS[each.mechanism],
+                each_side=liars,
+            )
+        )
+        rows += [
+            _gained(each, report, side, gains) for report in REPORTS for side in ("buyer", "seller")
+        ]
+    tell("misreporting", len(chosen), len(chosen))
+    return pd.DataFrame([row for row in rows if row["liars"]], columns=list(_MISREPORTING))
+
+
+_MISREPORTING = (
+    "mechanism",
+    "pricing",
+    "report",
+    "side",
+    "liars",
+    "gainers",
+    "mean_gain_ueur",
+    "max_gain_ueur",
+)
+
+
+def _gained(each: Combination, report: str, side: str, gains: list[Gain]) -> dict[str, str | int]:
+    some = [gain.gain_ueur for gain in gains if (gain.report, gain.side) == (report, side)]
+    return {
+        "mechanism": each.mechanism,
+        "pricing": each.pricing,
+        "report": report,
+        "side": side,
+        "liars": len(some),
+        "gainers": sum(gain >= NOTICEABLE_UEUR for gain in some),
+        "mean_gain_ueur": sum(some) // len(some) if some else 0,
+        "max_gain_ueur": max(some, default=0),
+    }
