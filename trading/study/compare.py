@@ -20,11 +20,11 @@ from trading.lot import LotRules, LotRun, Stays, Terms, simulate_lot
 from trading.lot.optimal import Optimum, PeerCosts, best_charging, interval_starts
 from trading.market import MECHANISMS, PRIORITIES, Fills, OrderBook, PeerPrice, mechanism_named
 from trading.market.pricing import PRICINGS, pricing_named
-from trading.study.axes import MIDDLE
 from trading.study.metrics import UNDEFINED, Metric, metrics_of, optimum_metrics
 from trading.study.misreport import REPORTS, Gain, gains_from_misreporting
 from trading.study.replay import Moment, replayed
 
+MIDDLE = "middle"
 COMPARED_PRICINGS = (MIDDLE, *PRICINGS)
 """What a posted price can follow; "middle" is that of floor and ceiling, without a scheme."""
 OWN_PRICE = "own"
