@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading.lot.stays import UNKNOWN, BoolArray, Stays
+from trading.lot.stays import ALL, UNKNOWN, BoolArray, Rows, Stays
 from trading.units import Int64Array
 
 _NO_LIMIT = np.iinfo(np.int64).max
@@ -35,33 +35,34 @@ def saleable_wh(
     sold_wh: Int64Array,
     content_wh: Int64Array,
     after_s: int,
+    rows: Rows = ALL,
 ) -> Int64Array:
     """What each seller may still sell in the interval that ends at `after_s`.
 
     Args:
         stays: the sessions under their rules.
-        drawn_wh: what each meter fed its vehicle until the interval begins.
-        sold_wh: what each seller sold until then.
-        content_wh: what each battery holds then.
+        drawn_wh: what each meter of `rows` fed its vehicle until the interval begins.
+        sold_wh: what each of them sold until then.
+        content_wh: what each of their batteries holds then.
         after_s: Unix seconds.
+        rows: positions of the sessions that are asked about.
 
     Returns:
-        Wh, shape of `stays`. Under `consent` all or nothing, and no bound where nobody knows the
+        Wh, of `rows`. Under `consent` all or nothing, and no bound where nobody knows the
         departure; under `whole` what can be recharged, and nothing where nobody knows.
     """
-    efficiency = stays.rules.efficiency
-    leaves = stays.known_departure(after_s - stays.rules.interval_s)
+    efficiency, need_wh = stays.rules.efficiency, stays.need_wh[rows]
+    leaves = stays.known_departure(after_s - stays.rules.interval_s, rows)
     is_known = leaves != UNKNOWN
     until = np.where(is_known, leaves, after_s)
     if stays.rules.guarantee == "consent":
-        within = drawn_wh + stays.chargeable_wh(after_s, until, planned=True)
-        has_time = ~is_known | ((within >= stays.need_wh) & ~_is_late(
-            stays, stays.need_wh - drawn_wh, content_wh, after_s, until
-        ))  # fmt: skip
-        limit: Int64Array = np.where(has_time, _NO_LIMIT, 0)
+        left_wh = need_wh - drawn_wh
+        in_time = left_wh <= stays.chargeable_wh(after_s, until, planned=True, rows=rows)
+        in_time &= ~_is_late(stays, left_wh, content_wh, after_s, until, rows)
+        limit: Int64Array = np.where(~is_known | in_time, _NO_LIMIT, 0)
         return limit
-    within = drawn_wh + stays.surely_chargeable_wh(after_s, until)
-    spare = efficiency.stored(within) - efficiency.stored(stays.need_wh)
+    within = drawn_wh + stays.surely_chargeable_wh(after_s, until, rows=rows)
+    spare = efficiency.stored(within) - efficiency.stored(need_wh)
     most: Int64Array = efficiency.discharge_from(np.maximum(spare, 0))
     left: Int64Array = np.maximum(most - sold_wh, 0)
     return left
@@ -73,16 +74,17 @@ def _is_late(
     content_wh: Int64Array,
     after_s: int,
     until_s: Int64Array,
+    rows: Rows,
 ) -> BoolArray:
     """Who could not draw `left_wh` between the two times because its battery nears full."""
-    late = np.zeros(len(stays), np.bool_)
-    final_wh = content_wh + stays.rules.efficiency.stored(left_wh)
+    late = np.zeros(len(left_wh), np.bool_)
     taper = stays.taper
     if taper is None:
         return late
-    is_near = (left_wh > 0) & (final_wh > stays.tapers_from_wh)
-    rows = np.flatnonzero(is_near & stays.is_seller & (until_s > after_s))
-    if len(rows):
-        needs_s = taper.seconds(stays.taper_place[rows], content_wh[rows], final_wh[rows])
-        late[rows] = needs_s > until_s[rows] - np.maximum(after_s, stays.arrival_s[rows])
+    final_wh = content_wh + stays.rules.efficiency.stored(left_wh)
+    is_near = (left_wh > 0) & (final_wh > stays.tapers_from_wh[rows]) & stays.is_seller[rows]
+    i = np.flatnonzero(is_near & (until_s > after_s))
+    if len(i):
+        needs_s = taper.seconds(stays.taper_place[rows][i], content_wh[i], final_wh[i])
+        late[i] = needs_s > until_s[i] - np.maximum(after_s, stays.arrival_s[rows][i])
     return late

@@ -136,6 +136,7 @@ class Lot:
         self.edges_s = edges
         site = self.rules.site
         self._may_trade = self._where_both_are()
+        self._since, self._who = self._windows()
         self._tariff = terms.buy_at(edges[:-1])
         self._pv_wh = site.pv_wh(edges)
         self._connection_wh = site.connection_wh(edges)
@@ -227,30 +228,55 @@ class Lot:
             both &= np.cumsum(change[:-1]) > 0
         return both
 
+    def _windows(self) -> tuple[Int64Array, Int64Array]:
+        """Who is there from gate closure to the end of each market interval.
+
+        Returns:
+            positions at which each interval's sessions begin, and the sessions of all intervals.
+        """
+        stays, step, first = self.stays, self.rules.interval_s, int(self.edges_s[0])
+        n = (int(self.edges_s[-1]) - first) // step
+        begins = np.clip((stays.arrival_s - first) // step, 0, n - 1)
+        # Who leaves between gate and start may have traded without telling anyone.
+        until_s = stays.departure_s + self.rules.gate_lead_s
+        ends = np.clip(-(-(until_s - first) // step), begins + 1, n)
+        lengths = ends - begins
+        who = np.repeat(np.arange(len(stays)), lengths)
+        offset = np.arange(len(who)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        interval = np.repeat(begins, lengths) + offset
+        order = np.argsort(interval, kind="stable")
+        since = np.searchsorted(interval[order], np.arange(n + 1))
+        return since, who[order]
+
     # ------------------------------------------------------------------ before an interval
 
     def offers(self, interval: Interval) -> Offers | None:
         """Bids and asks at gate closure, or None without both."""
         stays = self.stays
         start, end = interval.start_s, interval.end_s
-        if not self._may_trade[(start - int(self.edges_s[0])) // self.rules.interval_s]:
+        is_known = self.edges_s[0] <= start < self.edges_s[-1]
+        if not is_known or not self._may_trade[self._interval_at(start)]:
             return None
-        there = stays.is_there(start)
-        bids = np.where(there, np.maximum(stays.bid_cap_wh - self.drawn_wh, 0), 0)
-        asks = np.where(there, self.left_to_sell_wh(), 0)
+        rows = self._window(start)
+        there = stays.is_there(start, rows)
+        bids = np.where(there, np.maximum(stays.bid_cap_wh[rows] - self.drawn_wh[rows], 0), 0)
+        asks = np.where(there, self.left_to_sell_wh(rows), 0)
         if not bids.any() or not asks.any():
             return None
-        bids = self.chargeable_wh(bids, start, end, planned=True)
-        asks = np.minimum(asks, stays.dischargeable_wh(start, end, planned=True))
-        content = self.content_wh
+        bids = self.chargeable_wh(bids, start, end, planned=True, rows=rows)
+        asks = np.minimum(asks, stays.dischargeable_wh(start, end, planned=True, rows=rows))
+        content = self._content_of(rows)
+        offering = np.flatnonzero(asks)
+        sellers = rows[offering]
         saleable = saleable_wh(
             stays,
-            drawn_wh=self.drawn_wh,
-            sold_wh=self.promised_wh,
-            content_wh=content,
+            rows=sellers,
+            drawn_wh=self.drawn_wh[sellers],
+            sold_wh=self.promised_wh[sellers],
+            content_wh=content[offering],
             after_s=end,
         )
-        asks = np.minimum(asks, saleable)
+        asks[offering] = np.minimum(asks[offering], saleable)
         at = self._step_at(start)
         if self._cable_wh is not None:
             last = self._step_at(end)
@@ -260,13 +286,24 @@ class Lot:
         totals = BookTotals(demand_wh=int(bids.sum()), supply_wh=int(asks.sum()))
         limits = self.terms.limits
         return Offers(
-            bids_wh=bids,
-            asks_wh=asks,
+            bids_wh=self._scattered(bids, rows),
+            asks_wh=self._scattered(asks, rows),
             ceilings=self._ceilings(at) if limits else None,
             floors=self._floors if limits else None,
             price=self._quote(start, totals),
-            soc=content / stays.capacity_wh,
+            soc=self._scattered(content, rows) / stays.capacity_wh,
         )
+
+    def _scattered(self, values: Int64Array, rows: Int64Array) -> Int64Array:
+        """Values of `rows` among zeros for all others."""
+        all_of_them = np.zeros(len(self.stays), np.int64)
+        all_of_them[rows] = values
+        return all_of_them
+
+    def _window(self, time_s: int) -> Int64Array:
+        """Who may matter in the market interval that holds this time: there since its gate."""
+        k = self._interval_at(time_s)
+        return self._who[self._since[k] : self._since[k + 1]]
 
     def posted(self, interval: Interval) -> PeerPrice | None:
         """The price posted for an interval, as its offers have it."""
@@ -290,21 +327,21 @@ class Lot:
         """(ceilings, floors) of all sessions in the interval that begins then, ueur per kWh."""
         return self._ceilings(min(self._step_at(start_s), len(self._tariff) - 1)), self._floors
 
-    def left_to_sell_wh(self) -> Int64Array:
+    def left_to_sell_wh(self, rows: Rows = ALL) -> Int64Array:
         """What each seller may still sell in its stay, time and power left aside."""
         stays, rules = self.stays, self.rules
         worst = rules.efficiency.worst if rules.efficiency.part_load else rules.efficiency
         if not rules.arbitrage:
-            left = stays.ask_cap_wh - self.promised_wh
+            left = stays.ask_cap_wh[rows] - self.promised_wh[rows]
             if not rules.efficiency.part_load:
                 return left
-            bound = worst.discharge_from(np.maximum(self._own_wh() - stays.kept_wh, 0))
+            bound = worst.discharge_from(np.maximum(self._own_wh() - stays.kept_wh, 0)[rows])
             bounded: Int64Array = np.minimum(left, bound)
             return bounded
-        above = np.maximum(self.content_wh - stays.kept_wh, 0)
-        left = np.where(stays.is_seller, worst.discharge_from(above), 0)
+        above = np.maximum(self.content_wh - stays.kept_wh, 0)[rows]
+        left = np.where(stays.is_seller[rows], worst.discharge_from(above), 0)
         if rules.v2g_cap_wh is not None:
-            left = np.minimum(left, rules.v2g_cap_wh - self.promised_wh)
+            left = np.minimum(left, rules.v2g_cap_wh - self.promised_wh[rows])
         return left
 
     def _own_wh(self) -> Int64Array:
@@ -365,33 +402,39 @@ class Lot:
 
     def _flow(self, at: int, fills: Fills | None) -> Flow:
         start, end = int(self.edges_s[at]), int(self.edges_s[at + 1])
-        # Without trades only those that are there matter; a trade may be with one that has left.
-        rows = self.stays.present(start, end) if fills is None else ALL
+        window = self._window(start)
+        rows: Rows = window
+        places = None if fills is None else _places(window, fills)
+        if fills is not None and places is None:
+            # The ledger agreed to a trade of someone who was not there.
+            rows, places = ALL, (fills.buyer, fills.seller)
         wanted = np.maximum(self._target_wh(rows) - self.drawn_wh[rows], 0)
-        if fills is None and not wanted.any():
+        if places is None and not wanted.any():
             return self._at_connection(at, 0, 0, 0)
         possible = self.chargeable_wh(wanted, start, end, rows=rows)
-        if fills is None:
+        if fills is None or places is None:
             asked = self._from_grid(at, wanted, possible, rows)
             drawn, curtailed = self._within_limits(at, asked, 0, rows)
             self._billed[rows] += drawn * self._tariff[at]
             self._book(drawn, None, start, end, rows)
             self.drawn_wh[rows] += drawn
             return self._at_connection(at, int(drawn.sum()), 0, curtailed)
-        possible[fills.seller] = 0
+        buyers, sellers = places
+        possible[sellers] = 0
         bought, sold = np.zeros_like(possible), np.zeros_like(possible)
-        moved = self._deliverable(fills, possible, start, end)
-        np.add.at(bought, fills.buyer, moved)
-        np.add.at(sold, fills.seller, moved)
+        can_give = self.stays.dischargeable_wh(start, end, rows=rows)
+        moved = _deliverable(fills.energy_wh, buyers, sellers, possible, can_give)
+        np.add.at(bought, buyers, moved)
+        np.add.at(sold, sellers, moved)
         asked = self._from_grid(at, wanted - bought, possible - bought, rows)
         grid, curtailed = self._within_limits(at, asked, int(bought.sum()), rows)
-        self._make_good(fills, fills.energy_wh - moved, grid, int(self._tariff[at]))
+        self._make_good(fills, fills.energy_wh - moved, grid, buyers, int(self._tariff[at]))
         drawn = bought + grid
-        self._billed += grid * self._tariff[at]
+        self._billed[rows] += grid * self._tariff[at]
         self._book(drawn, sold, start, end, rows)
-        self.drawn_wh += drawn
-        self.from_peers_wh += bought
-        self.to_peers_wh += sold
+        self.drawn_wh[rows] += drawn
+        self.from_peers_wh[rows] += bought
+        self.to_peers_wh[rows] += sold
         return self._at_connection(at, int(grid.sum()), int(bought.sum()), curtailed)
 
     def _target_wh(self, rows: Rows) -> Int64Array:
@@ -494,35 +537,24 @@ class Lot:
         if len(self._steps) == 1:
             self._drawn_at[0, rows] += drawn
             if sold is not None:
-                self._sold_at[0] += sold
+                self._sold_at[0, rows] += sold
             return
         efficiency: Efficiency = self.rules.efficiency
         who = np.arange(len(self.stays))[rows]
         most = np.maximum(self.stays.chargeable_wh(start, end, rows=rows), drawn)
         self._drawn_at[efficiency.step_of(drawn, most), who] += drawn
         if sold is not None:
-            most = np.maximum(self.stays.dischargeable_wh(start, end), sold)
+            most = np.maximum(self.stays.dischargeable_wh(start, end, rows=rows), sold)
             self._sold_at[efficiency.step_of(sold, most), who] += sold
 
-    def _deliverable(
-        self, fills: Fills, possible: Int64Array, start_s: int, end_s: int
-    ) -> Int64Array:
-        """What flows of each agreed trade: all of it, unless a party left before its time."""
-        can_take = possible.copy()
-        can_give = self.stays.dischargeable_wh(start_s, end_s)
-        moved = fills.energy_wh.copy()
-        asked = np.bincount(fills.buyer, fills.energy_wh, len(can_take))
-        offered = np.bincount(fills.seller, fills.energy_wh, len(can_give))
-        if (asked <= can_take).all() and (offered <= can_give).all():
-            return moved
-        for i in range(len(fills)):
-            buyer, seller = fills.buyer[i], fills.seller[i]
-            moved[i] = min(fills.energy_wh[i], can_take[buyer], can_give[seller])
-            can_take[buyer] -= moved[i]
-            can_give[seller] -= moved[i]
-        return moved
-
-    def _make_good(self, fills: Fills, missing: Int64Array, grid: Int64Array, tariff: int) -> None:
+    def _make_good(
+        self,
+        fills: Fills,
+        missing: Int64Array,
+        grid: Int64Array,
+        places: Int64Array,
+        tariff: int,
+    ) -> None:
         """Settle what did not flow with whoever left, or with the lot (`terms.shortfall`).
 
         A buyer pays for what it did not take. A seller owes the grid energy that its buyer draws in
@@ -534,8 +566,8 @@ class Lot:
         lot_bears = self.terms.shortfall == "lot"
         for i in np.flatnonzero(missing):
             buyer, seller = fills.buyer[i], fills.seller[i]
-            replaced = min(int(missing[i]), int(can_replace[buyer]))
-            can_replace[buyer] -= replaced
+            replaced = min(int(missing[i]), int(can_replace[places[i]]))
+            can_replace[places[i]] -= replaced
             self.covered_wh[buyer] += replaced
             self._billed[buyer] -= replaced * tariff
             if lot_bears:
@@ -547,10 +579,47 @@ class Lot:
                 self._billed[seller] += replaced * tariff
             self.shortfall_wh += int(missing[i])
 
+    def _interval_at(self, time_s: int) -> int:
+        return (time_s - int(self.edges_s[0])) // self.rules.interval_s
+
     def _step_at(self, time_s: int) -> int:
         """The meter interval at that time, the nearest there is."""
         at = (time_s - int(self.edges_s[0])) // self.rules.metered_s
         return min(max(at, 0), len(self._tariff))
+
+
+def _places(rows: Int64Array, fills: Fills) -> tuple[Int64Array, Int64Array] | None:
+    """Where buyers and sellers stand among `rows`; None where one does not."""
+    if not len(rows):
+        return None
+    places = []
+    for codes in (fills.buyer, fills.seller):
+        place = np.minimum(np.searchsorted(rows, codes), len(rows) - 1)
+        if (rows[place] != codes).any():
+            return None
+        places.append(place)
+    return places[0], places[1]
+
+
+def _deliverable(
+    energy_wh: Int64Array,
+    buyers: Int64Array,
+    sellers: Int64Array,
+    can_take: Int64Array,
+    can_give: Int64Array,
+) -> Int64Array:
+    """What flows of each agreed trade: all of it, unless a party left before its time."""
+    moved = energy_wh.copy()
+    asked = np.bincount(buyers, energy_wh, len(can_take))
+    offered = np.bincount(sellers, energy_wh, len(can_give))
+    if (asked <= can_take).all() and (offered <= can_give).all():
+        return moved
+    can_take, can_give = can_take.copy(), can_give.copy()
+    for i, (buyer, seller) in enumerate(zip(buyers, sellers, strict=True)):
+        moved[i] = min(energy_wh[i], can_take[buyer], can_give[seller])
+        can_take[buyer] -= moved[i]
+        can_give[seller] -= moved[i]
+    return moved
 
 
 def _part(fills: Fills, k: int, steps: int) -> Fills:

@@ -216,15 +216,16 @@ class Stays:
             raise KeyError(session_id)
         return code
 
-    def is_there(self, start_s: int) -> BoolArray:
+    def is_there(self, start_s: int, rows: Rows = ALL) -> BoolArray:
         """Who may trade in the interval that begins at `start_s`, as known at its gate closure.
 
         Whoever has arrived and not left by then, and is not expected to leave before the start; a
         departure between the two that nobody announced is not known.
         """
         gate_s = start_s - self.rules.gate_lead_s
-        there = (self.arrival_s <= gate_s) & (self.departure_s > gate_s)
-        return there & (self.known_departure(gate_s) > start_s)
+        there = (self.arrival_s[rows] <= gate_s) & (self.departure_s[rows] > gate_s)
+        is_there: BoolArray = there & (self.known_departure(gate_s, rows) > start_s)
+        return is_there
 
     @cached_property
     def tapers_from_wh(self) -> Int64Array:
@@ -273,10 +274,6 @@ class Stays:
         least_w = acceptance.most_w(final_wh, self.capacity_wh) * 1_000_000 // efficiency.charge_ppm
         return np.minimum(self.charge_w, least_w)
 
-    def present(self, start_s: int, end_s: int) -> Int64Array:
-        """Positions of those who are there for some of the time between two instants."""
-        return np.flatnonzero((self.arrival_s < end_s) & (self.departure_s > start_s))
-
     def chargeable_wh(
         self,
         since_s: int | Int64Array,
@@ -291,15 +288,22 @@ class Stays:
         """
         return self._movable(self.charge_w, since_s, until_s, planned, rows)
 
-    def surely_chargeable_wh(self, since_s: int, until_s: int | Int64Array) -> Int64Array:
+    def surely_chargeable_wh(
+        self, since_s: int, until_s: int | Int64Array, *, rows: Rows = ALL
+    ) -> Int64Array:
         """What each charger feeds its vehicle at least between two instants, as plans know it."""
-        return self._movable(self.sure_charge_w, since_s, until_s, True, ALL)
+        return self._movable(self.sure_charge_w, since_s, until_s, True, rows)
 
     def dischargeable_wh(
-        self, since_s: int | Int64Array, until_s: int | Int64Array, *, planned: bool = False
+        self,
+        since_s: int | Int64Array,
+        until_s: int | Int64Array,
+        *,
+        planned: bool = False,
+        rows: Rows = ALL,
     ) -> Int64Array:
         """What each charger can take from its vehicle between two instants, within the stay."""
-        return self._movable(self.discharge_w, since_s, until_s, planned, ALL)
+        return self._movable(self.discharge_w, since_s, until_s, planned, rows)
 
     def _movable(
         self,
