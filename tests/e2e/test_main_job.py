@@ -10,7 +10,7 @@ import pytest
 from trading.data import sample_path
 from trading.engine import ENGINE_FAULTS, Consensus, DayOptions, DayResult, Source, run_day
 from trading.engine.result import CHAIN_COLUMNS, TRADE_COLUMNS
-from trading.lot import LotRules, Terms, accounts_of, simulate_lot
+from trading.lot import LotRules, Profile, Site, Terms, accounts_of, simulate_lot
 from trading.market import MECHANISMS
 from trading.tables import TRADES, check
 
@@ -277,3 +277,49 @@ def test_v2g_share_limits_who_sells(honest):
     sellers = set(result.trades["seller_id"])
     assert sellers < set(honest.accounts.vehicles.query("role == 'seller'")["session_id"])
     assert result.summary["energy_traded_wh"] < honest.summary["energy_traded_wh"]
+
+
+EQUIPPED = LotRules(
+    interval_s=3600,
+    meter_s=900,
+    settlement_s=7200,
+    strategy="cheapest",
+    site=Site(
+        connection_w=40_000,
+        background_w=Profile.constant(5_000),
+        pv_w=Profile.daily([0] * 8 + [10_000] * 9 + [0] * 7, zone="America/Los_Angeles"),
+        cable_loss_ppm=10_000,
+    ),
+)
+"""A lot with a tight connection, sun on its roof and cables that lose a little."""
+TARIFF = Profile.daily([300_000] * 7 + [600_000] * 10 + [450_000] * 7, zone="America/Los_Angeles")
+
+
+@pytest.mark.parametrize("mechanism", ["uniform-price", "mcafee", "bilateral", "pro-rata"])
+def test_any_market_settles_on_chain_in_a_lot_with_limits(mechanism):
+    terms = Terms(tariff=TARIFF, replacement_spread=0.4, network_charge=50_000)
+    options = DayOptions(rules=EQUIPPED, terms=terms, mechanism=mechanism, compare=False)
+    result = run_day(REAL_DAY, options)
+    assert len(result.trades) > 5
+    assert (result.trades["status"] == "settled").all()
+    assert is_conserved(result)
+    assert result.run.pv_wh.sum() > 0
+    assert result.run.cable_loss_wh.sum() > 0
+    assert (result.run.grid_wh <= 35_000 // 4).all()
+    floors = terms.floors(result.run.replacements, "consent", EQUIPPED.efficiency)
+    sellers = [result.run.stays.code_of(name) for name in result.trades["seller_id"]]
+    assert (result.trades["seller_price_ueur_per_kwh"] >= floors[sellers]).all()
+
+
+@pytest.mark.parametrize("fault", ENGINE_FAULTS)
+def test_a_wrong_trade_in_an_auction_is_rejected_by_operators_who_hold_it_again(fault):
+    terms = Terms(replacement_spread=0.4)
+    consensus = Consensus(engine_fault=fault)
+    options = DayOptions(
+        rules=HOURLY, terms=terms, mechanism="uniform-price", consensus=consensus, compare=False
+    )
+    result = run_day(REAL_DAY, options)
+    counts = result.trades["status"].value_counts()
+    assert counts["rejected"] > 0
+    assert counts["settled"] > 0
+    assert is_conserved(result)

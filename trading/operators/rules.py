@@ -14,7 +14,7 @@ import pandas as pd
 
 from trading.lot import Interval, Lot, Stays, Terms
 from trading.lot.guarantee import saleable_wh
-from trading.market import PRIORITIES
+from trading.market import MECHANISMS, PRIORITIES
 from trading.units import Int64Array, cost_ueur
 
 UNKNOWN_PARTY = -1
@@ -232,7 +232,7 @@ def power(case: Case) -> list[Finding]:
 
 
 def price(case: Case) -> list[Finding]:
-    """Prices lie inside the band and both parties' limits; what is posted is what is paid."""
+    """Prices are those of the lot's market, inside the band and inside both parties' limits."""
     terms = case.terms
     low, high = case.band
     found = []
@@ -245,12 +245,14 @@ def price(case: Case) -> list[Finding]:
             seller = int(trade["seller_price_ueur_per_kwh"])
             ceiling = int(ceilings[trade["buyer"]]) if terms.limits else high
             floor = int(floors[trade["seller"]]) if terms.limits else 0
+            due = expected(int(trade["buyer"]), int(trade["seller"]))
+            of_market = "no such trade" if due is None else f"{due[0]} and {due[1]}"
             faults = [
                 (not low <= seller <= buyer <= high, f"the band is {low} to {high}"),
                 (buyer - seller > case.largest_spread, f"the spread may be {case.largest_spread}"),
                 (buyer > ceiling, f"the buyer's ceiling is {ceiling}"),
                 (seller < floor, f"the seller's floor is {floor}"),
-                (not expected.is_met(buyer, seller), expected.sentence),
+                ((buyer, seller) != due, f"the market has {of_market}"),
             ]
             found += [
                 _finding("price", i, f"{buyer} and {seller} ueur/kWh to buyer and seller; {why}")
@@ -260,36 +262,35 @@ def price(case: Case) -> list[Finding]:
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Expected:
-    """What the lot's market leaves open about a price: nothing where one is posted."""
-
-    posted: tuple[int, int] | None
-    lot_fee: int
-    sentence: str
-
-    def is_met(self, buyer: int, seller: int) -> bool:
-        if self.posted is None:
-            return buyer - seller >= self.lot_fee
-        return (buyer, seller) == self.posted
+Prices = tuple[int, int]
+"""What the buyer pays and what the seller gets, ueur per kWh."""
 
 
-def _expected_price(case: Case, lot: Lot, start_s: int) -> _Expected:
-    fee = case.terms.lot_fee
-    if case.mechanism not in PRIORITIES:
-        return _Expected(posted=None, lot_fee=fee, sentence=f"the lot's fee is {fee}")
+def _expected_price(case: Case, lot: Lot, start_s: int) -> Callable[[int, int], Prices | None]:
+    """(buyer, seller) -> the prices of their trade by the lot's market; None for no such trade.
+
+    A posted price is the same for all. An auction is held again, on the operator's own copy.
+    """
     rules = case.stays.rules
-    quoted = lot.posted(
-        Interval(
-            start_s=start_s,
-            end_s=start_s + rules.interval_s,
-            gate_s=start_s - rules.gate_lead_s,
-        )
+    interval = Interval(
+        start_s=start_s, end_s=start_s + rules.interval_s, gate_s=start_s - rules.gate_lead_s
     )
-    if quoted is None:
-        return _Expected(posted=(-1, -1), lot_fee=fee, sentence="no price is posted")
-    posted = (int(quoted.buyer_ueur_per_kwh), int(quoted.seller_ueur_per_kwh))
-    return _Expected(posted=posted, lot_fee=fee, sentence=f"posted are {posted[0]} and {posted[1]}")
+    if case.mechanism in PRIORITIES:
+        posted = lot.posted(interval)
+        if posted is None:
+            return lambda _buyer, _seller: None
+        both = (int(posted.buyer_ueur_per_kwh), int(posted.seller_ueur_per_kwh))
+        return lambda _buyer, _seller: both
+    offers = lot.offers(interval)
+    if offers is None or offers.price is None:
+        return lambda _buyer, _seller: None
+    fills = MECHANISMS[case.mechanism](offers.book(case.stays), offers.price)
+    pairs = zip(fills.buyer.tolist(), fills.seller.tolist(), strict=True)
+    prices = zip(
+        fills.price_ueur_per_kwh.tolist(), fills.seller_price_ueur_per_kwh.tolist(), strict=True
+    )
+    found = dict(zip(pairs, prices, strict=True))
+    return lambda buyer, seller: found.get((buyer, seller))
 
 
 def cost(case: Case) -> list[Finding]:
