@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from trading.lot import LotRun, accounts_of, simulate_lot
-from trading.lot.optimal import best_charging
+from trading.lot.optimal import best_charging, interval_starts
 from trading.lot.physics import SECONDS_PER_HOUR
 from trading.lot.stays import PUBLISHED_V2G_SHARE, Stays
 from trading.study.experiments.options import Over, StudyOptions, Tables, in_turn
@@ -136,14 +136,15 @@ def claims_of(run: LotRun, *, v1g_peak_w: int) -> dict[str, bool]:
         int(efficiency.charge_for(np.array([wh], dtype=np.int64))[0])
         for wh in (books.missing_wh, books.missing_grid_only_wh)
     )
-    drawn = run.from_grid_wh + run.from_peers_wh
+    drawn, n_sold = run.from_grid_wh + run.from_peers_wh, int((run.to_peers_wh > 0).sum())
     return {
         "less_grid": grid < alone,
         "lower_peak": books.peak_with_p2p_w < books.peak_grid_only_w,
         "below_v1g": books.peak_with_p2p_w < v1g_peak_w,
         "less_all_grids": grid + refill < alone + refill_alone,
         "requirement": bool((drawn >= run.alone_wh).all()),
-        "none_missing": books.missing_wh <= books.missing_grid_only_wh,
+        # Recharging what was sold rounds to whole Wh, once a seller.
+        "none_missing": books.missing_wh - books.missing_grid_only_wh <= n_sold,
         # Each trade's cost is rounded down, which is no saving.
         "buyers": books.buyers_gain_ueur > len(run.trades),
         "sellers": books.sellers_gain_ueur > 0,
@@ -155,6 +156,8 @@ def _v1g_peak_w(stays: Stays, scenario: Scenario) -> int:
     best = best_charging(
         stays,
         interval_s=scenario.interval_s,
-        tariff_ueur_per_kwh=scenario.lot_tariff_ueur_per_kwh,
+        tariff_ueur_per_kwh=scenario.terms().buy_at(
+            interval_starts(stays, interval_s=scenario.interval_s)
+        ),
     )
     return int(best.grid_wh.max(initial=0)) * SECONDS_PER_HOUR // scenario.interval_s
