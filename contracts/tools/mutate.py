@@ -8,7 +8,8 @@
 A mutant removes a check (`if (...) revert`), forces another condition, flips one comparison, one
 boolean or arithmetic operator, or takes out a modifier or a statement: an assignment, a call, an
 event. Each is compiled in a temporary copy and meets the unit tests; what survives them meets the
-invariants. Survivors are explained in `contracts/mutation.md`.
+invariants. One whose tests do not end in time is counted apart. Survivors are explained in
+`contracts/mutation.md`.
 """
 
 from __future__ import annotations
