@@ -62,9 +62,19 @@ def study(
     samples: Annotated[
         int | None, typer.Option(metavar="N", help="Random scenarios, where some are drawn.")
     ] = None,
-    priority: Annotated[
-        str, typer.Option(metavar="NAME", help="The chosen mechanism: {mechanisms}.")
+    mechanism: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The chosen one: {mechanisms}; or {auctions}."),
     ] = "pro-rata",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Anything else that stays the same, named as in a sweep's file, such as "
+            "v2g_share=0.11; repeat for more.",
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(metavar="N", help="Processes of this machine.")] = 1,
     _list: Annotated[
         bool,
@@ -85,12 +95,15 @@ def study(
     began_s = time.monotonic()
     entry = STUDIES[name]
     base = Scenario(
-        format=file_format,
-        timezone=timezone,
-        from_date=from_date,
-        to_date=to_date,
-        seed=seed,
-        mechanism=priority,
+        **{
+            "format": file_format,
+            "timezone": timezone,
+            "from_date": from_date,
+            "to_date": to_date,
+            "seed": seed,
+            "mechanism": mechanism,
+            **_settings(settings or []),
+        }
     )
     given: dict[str, Any] = {
         "seeds": seeds,
@@ -98,6 +111,8 @@ def study(
         "most_days": days,
         "samples": samples,
     }
+    if days is not None and days < 0:
+        raise OptionError("days", days, "1 or more, or 0 for all")
     chosen = {**entry.defaults, **{key: value for key, value in given.items() if value is not None}}
     if days == 0:
         chosen["most_days"] = None
@@ -112,6 +127,29 @@ def study(
         f"(took {time.monotonic() - began_s:.0f} s)",
         file=sys.stderr,
     )
+
+
+def _settings(texts: list[str]) -> dict[str, Any]:
+    """Fields of a scenario from KEY=VALUE, with values as in a sweep's file."""
+    import tomllib
+
+    from trading.errors import OptionError
+    from trading.study.axes import TYPES, expected_of, is_value, typed
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, is_given, value = text.partition("=")
+        if not is_given or key not in TYPES:
+            known = ", ".join(TYPES)
+            raise OptionError("set", text, f"KEY=VALUE, KEY one of {known}")
+        try:
+            parsed = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed = value
+        if not is_value(key, parsed):
+            raise OptionError("set", text, f"{expected_of(key)} after {key}=")
+        found[key] = typed(key, parsed)
+    return found
 
 
 def _bases(base: Scenario, sessions: list[str]) -> tuple[Scenario, ...]:

@@ -26,7 +26,7 @@ NAMES = {
     "v2g_share": "share with V2G",
     "seller_threshold": "seller threshold T_s",
     "buyer_threshold": "buyer threshold T_b",
-    "mechanism": "priority rule",
+    "mechanism": "mechanism",
     "departures": "what plans know",
     "lot_tariff_ueur_per_kwh": "lot's tariff",
     "replacement_ueur_per_kwh": "replacement price",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from trading.lot import Site, accounts_of, simulate_lot
+from trading.lot import accounts_of, simulate_lot
 from trading.lot.physics import SECONDS_PER_HOUR
 from trading.study.experiments.intervals import means
 from trading.study.experiments.options import Over, StudyOptions, Tables, in_turn
@@ -17,8 +17,6 @@ from trading.units import Int64Array
 LIMITS_W: tuple[int | None, ...] = (*range(30_000, 101_000, 10_000), None)
 """What is swept; None for a connection without limit."""
 QUANTITIES = ("binding_h", "unserved_wh", "peak_w", "grid_wh", "missing_wh", "peers_wh")
-
-_Task = tuple[Scenario, int | None]
 
 
 def connection(
@@ -34,7 +32,7 @@ def connection(
         `days`: a row a day, seed, limit and "grid only" or "with peers"; `limits`: their means. No
         limit is an empty cell.
     """
-    tasks = [(run, limit_w) for run in options.runs() for limit_w in limits_w]
+    tasks = [replace(run, connection_w=limit) for run in options.runs() for limit in limits_w]
     days = pd.DataFrame([row for rows in over(_rows, tasks) for row in rows])
     days["connection_w"] = days["connection_w"].astype("Int64")
     limits = means(days, by=["connection_w", "charging"], of=QUANTITIES)
@@ -42,11 +40,10 @@ def connection(
     return {"days": days, "limits": limits}
 
 
-def _rows(task: _Task) -> list[dict[str, object]]:
-    scenario, limit_w = task
+def _rows(scenario: Scenario) -> list[dict[str, object]]:
     run = simulate_lot(
         sessions_of(scenario),
-        rules=replace(scenario.rules(), site=Site(connection_w=limit_w)),
+        rules=scenario.rules(),
         terms=scenario.terms(),
         mechanism=scenario.mechanism_run(),
     )
@@ -56,7 +53,7 @@ def _rows(task: _Task) -> list[dict[str, object]]:
         "lot": scenario.lot,
         "day": scenario.from_date,
         "seed": scenario.seed,
-        "connection_w": limit_w,
+        "connection_w": scenario.connection_w,
     }
 
     def row(

@@ -11,13 +11,12 @@ from dataclasses import replace
 import pandas as pd
 
 from trading.lot import simulate_lot
-from trading.lot.stays import StrategyName
 from trading.study.experiments.intervals import means
 from trading.study.experiments.options import Over, StudyOptions, Tables, in_turn
 from trading.study.scenario import Scenario, results_of, sessions_of
 
 PLANS = ("actual", "estimated")
-CHARGING: tuple[StrategyName, ...] = ("at-once", "latest")
+CHARGING = ("at-once", "latest")
 """When the grid's energy is drawn; `latest` leans on the forecast most."""
 QUANTITIES = (
     "peers_wh",
@@ -29,8 +28,6 @@ QUANTITIES = (
     "peak_w",
 )
 
-_Task = tuple[Scenario, StrategyName]
-
 
 def forecast(options: StudyOptions, *, over: Over = in_turn) -> Tables:
     """Every day under both kinds of plan and both ways to draw the grid's energy.
@@ -40,7 +37,7 @@ def forecast(options: StudyOptions, *, over: Over = in_turn) -> Tables:
         what estimates change on the same day and draw (estimated less actual).
     """
     tasks = [
-        (replace(run, departures=plan), strategy)
+        replace(run, departures=plan, strategy=strategy)
         for run in options.runs()
         for strategy in CHARGING
         for plan in PLANS
@@ -54,11 +51,10 @@ def forecast(options: StudyOptions, *, over: Over = in_turn) -> Tables:
     }
 
 
-def _row(task: _Task) -> dict[str, object]:
-    scenario, strategy = task
+def _row(scenario: Scenario) -> dict[str, object]:
     run = simulate_lot(
         sessions_of(scenario),
-        rules=replace(scenario.rules(), strategy=strategy),
+        rules=scenario.rules(),
         terms=scenario.terms(),
         mechanism=scenario.mechanism_run(),
     )
@@ -68,7 +64,7 @@ def _row(task: _Task) -> dict[str, object]:
         "lot": scenario.lot,
         "day": scenario.from_date,
         "seed": scenario.seed,
-        "strategy": strategy,
+        "strategy": scenario.strategy,
         "departures": scenario.departures,
         "vehicles": results["vehicles"],
         "without_estimate": int(run.stays.table["estimated_departure"].isna().sum()),

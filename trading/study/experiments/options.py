@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import pandas as pd
 
-from trading.data import load_sessions
+from trading.data import load_sessions, select_days
 from trading.errors import OptionError
 from trading.study.dates import DAYS
 from trading.study.scenario import Scenario, days_with_sessions, file_of
@@ -99,7 +99,7 @@ class StudyOptions:
 
         Raises:
             InputError: a file cannot be read.
-            OptionError: no day is left.
+            OptionError: a date is none, or no day is left.
         """
         found: dict[str, list[Scenario]] = {}
         for base in self.bases:
@@ -109,6 +109,13 @@ class StudyOptions:
                 timezone=base.timezone,
                 assignment=base.assignment,
                 seed=base.seed,
+            )
+            # Dates that are none, or bound nothing, are told as such.
+            select_days(
+                sessions.frame,
+                zone=sessions.zone,
+                from_date=base.from_date or None,
+                to_date=base.to_date or None,
             )
             found.setdefault(base.lot, []).extend(
                 replace(base, from_date=day.isoformat(), to_date=day.isoformat())

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from trading.data import ASSIGNMENTS
-from trading.market import PRIORITIES
+from trading.market import MECHANISMS
 from trading.study.axes import drawn
 from trading.study.experiments.options import Over, StudyOptions, Tables, in_turn
 from trading.study.scenario import Scenario, evaluate
@@ -27,7 +27,7 @@ FACTORS: Mapping[str, Any] = {
     "v2g_share": {"low": 0.11, "high": 1.0},
     "seller_threshold": {"low": 0.7, "high": 0.9},
     "buyer_threshold": {"low": 0.5, "high": 0.7},
-    "mechanism": list(PRIORITIES),
+    "mechanism": list(MECHANISMS),
     "departures": ["actual", "estimated"],
     "lot_tariff_ueur_per_kwh": {"low": 400_000, "high": 600_000},
     "replacement_ueur_per_kwh": {"low": 150_000, "high": 350_000},

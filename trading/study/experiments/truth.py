@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from trading.lot import LotRun, accounts_of, simulate_lot
-from trading.lot.optimal import best_charging
+from trading.lot.optimal import best_charging, interval_starts
 from trading.lot.physics import SECONDS_PER_HOUR
 from trading.lot.stays import PUBLISHED_V2G_SHARE, Stays
 from trading.study.experiments.options import Over, StudyOptions, Tables, in_turn
@@ -155,6 +155,8 @@ def _v1g_peak_w(stays: Stays, scenario: Scenario) -> int:
     best = best_charging(
         stays,
         interval_s=scenario.interval_s,
-        tariff_ueur_per_kwh=scenario.lot_tariff_ueur_per_kwh,
+        tariff_ueur_per_kwh=scenario.terms().buy_at(
+            interval_starts(stays, interval_s=scenario.interval_s)
+        ),
     )
     return int(best.grid_wh.max(initial=0)) * SECONDS_PER_HOUR // scenario.interval_s

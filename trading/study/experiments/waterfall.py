@@ -1,16 +1,19 @@
 """The waterfall: uncontrolled, V1G, V1G with peers, and the chosen mechanism, over days and draws.
 
 The value of trading is what it adds beyond V1G, which needs no peers. Both optima know every
-departure and need beforehand; a mechanism does not, and charges at once what peers do not bring.
+departure and need beforehand; a mechanism does not, and draws what peers do not bring by the lot's
+strategy. Roof and cables are left out of the optima.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from trading.lot import LotRun, accounts_of, simulate_lot
-from trading.lot.optimal import Optimum, PeerCosts, best_charging
+from trading.lot.optimal import Optimum, PeerCosts, best_charging, interval_starts
 from trading.lot.physics import SECONDS_PER_HOUR
 from trading.study.experiments.intervals import means
 from trading.study.experiments.options import Over, StudyOptions, Tables, in_turn
@@ -42,15 +45,18 @@ def steps_of(scenario: Scenario) -> list[dict[str, object]]:
         sessions_of(scenario), rules=rules, terms=terms, mechanism=scenario.mechanism_run()
     )
     books = accounts_of(run)
-    interval_s, tariff = scenario.interval_s, terms.lot_tariff
-    v1g = best_charging(run.stays, interval_s=interval_s, tariff_ueur_per_kwh=tariff)
-    floor = terms.floor("consent", rules.efficiency) + terms.lot_fee
-    peers = best_charging(
+    interval_s = scenario.interval_s
+    starts = interval_starts(run.stays, interval_s=interval_s)
+    best = partial(
+        best_charging,
         run.stays,
         interval_s=interval_s,
-        tariff_ueur_per_kwh=tariff,
-        peers=PeerCosts(floor_ueur_per_kwh=floor),
+        tariff_ueur_per_kwh=terms.buy_at(starts),
+        limit_wh=rules.site.connection_wh(np.append(starts, starts[-1] + interval_s)),
     )
+    v1g = best()
+    floors = terms.floors(run.replacements, rules.guarantee, rules.efficiency)
+    peers = best(peers=PeerCosts(floor_ueur_per_kwh=floors + terms.lot_fee))
     alone: dict[str, object] = {
         "cost_ueur": books.cost_grid_only_ueur,
         "peak_w": books.peak_grid_only_w,
