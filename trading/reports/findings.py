@@ -100,7 +100,7 @@ def forecast_findings(tables: Tables) -> list[str]:
             f"{_interval(row, 'shortfall_wh', 1e3, 1)} kWh, and energy missing in batteries by "
             f"{_interval(row, 'missing_wh', 1e3, 1)} kWh."
         )
-        if row.cost_ueur < 0 and row.unserved_wh > 0:
+        if row.cost_ueur < 0 and not row.cost_ueur_high >= 0 and row.unserved_wh > 0:
             said.append(
                 f"Grid {row.strategy}: the lower cost is no gain. What the lot did not serve is "
                 "priced at the cheaper replacement at home."

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from trading.data import load_sessions, select_days
@@ -137,8 +136,10 @@ class StudyOptions:
     def _spread(self, days: list[Scenario]) -> list[Scenario]:
         if self.most_days is None or len(days) <= self.most_days:
             return days
-        chosen = np.linspace(0, len(days) - 1, self.most_days).round().astype(int)
-        return [days[n] for n in chosen]
+        # The middle of each of as many equal parts.
+        return [
+            days[(2 * n + 1) * len(days) // (2 * self.most_days)] for n in range(self.most_days)
+        ]
 
 
 def _in_order(days: list[Scenario]) -> list[Scenario]:

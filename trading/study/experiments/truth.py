@@ -136,14 +136,15 @@ def claims_of(run: LotRun, *, v1g_peak_w: int) -> dict[str, bool]:
         int(efficiency.charge_for(np.array([wh], dtype=np.int64))[0])
         for wh in (books.missing_wh, books.missing_grid_only_wh)
     )
-    drawn = run.from_grid_wh + run.from_peers_wh
+    drawn, n_sold = run.from_grid_wh + run.from_peers_wh, int((run.to_peers_wh > 0).sum())
     return {
         "less_grid": grid < alone,
         "lower_peak": books.peak_with_p2p_w < books.peak_grid_only_w,
         "below_v1g": books.peak_with_p2p_w < v1g_peak_w,
         "less_all_grids": grid + refill < alone + refill_alone,
         "requirement": bool((drawn >= run.alone_wh).all()),
-        "none_missing": books.missing_wh <= books.missing_grid_only_wh,
+        # Recharging what was sold rounds to whole Wh, once a seller.
+        "none_missing": books.missing_wh - books.missing_grid_only_wh <= n_sold,
         # Each trade's cost is rounded down, which is no saving.
         "buyers": books.buyers_gain_ueur > len(run.trades),
         "sellers": books.sellers_gain_ueur > 0,

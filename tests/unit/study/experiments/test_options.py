@@ -48,10 +48,10 @@ def test_weekdays_and_fewer_days_evenly_spread() -> None:
 def test_every_seed_runs_every_day() -> None:
     options = StudyOptions(bases=(Scenario(seed=5),), seeds=2, most_days=2)
     assert [(run.from_date, run.seed) for run in options.runs()] == [
-        ("2019-10-28", 5),
-        ("2019-10-28", 6),
-        ("2019-11-03", 5),
-        ("2019-11-03", 6),
+        ("2019-10-29", 5),
+        ("2019-10-29", 6),
+        ("2019-11-01", 5),
+        ("2019-11-01", 6),
     ]
 
 
@@ -62,8 +62,8 @@ def test_files_of_one_lot_belong_together(tmp_path: Path) -> None:
     late = Scenario(lot="a", sessions=str(copy), from_date="2019-10-31")
     options = StudyOptions(bases=(late, early, replace(early, lot="b")), most_days=2)
     assert [(day.lot, day.from_date) for day in options.days()] == [
-        ("a", "2019-10-28"),
-        ("a", "2019-11-03"),
+        ("a", "2019-10-29"),
+        ("a", "2019-11-01"),
         ("b", "2019-10-28"),
         ("b", "2019-10-29"),
     ]
