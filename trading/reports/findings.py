@@ -26,11 +26,11 @@ def waterfall_findings(tables: Tables) -> list[str]:
         f"and the peak from {power(round(base.peak_w))} to {power(round(smart.peak_w))} kW.",
     ]
     said += [
-        f"Beyond V1G, {row.step} saves "
+        f"Beyond V1G, {row.step} saves drivers "
         f"{_interval(row, 'cost_saved_ueur', UEUR_PER_EUR, 2)} EUR a day; it draws "
         f"{_interval(row, 'grid_saved_wh', 1e3, 1)} kWh less from the grid, and "
-        f"{_interval(row, 'more_missing_wh', 1e3, 1)} kWh more are missing at departure. Its "
-        f"peak is {_moved(row.peak_cut_w)} that of V1G."
+        f"{_interval(row, 'more_missing_wh', 1e3, 1)} kWh more are missing at departure. It "
+        f"cuts the peak by {_interval(row, 'peak_cut_w', 1e3, 1)} kW more than V1G."
         for row in _rows(tables["beyond_v1g"])
     ]
     unproven = int((~tables["days"]["is_proven"]).sum())
@@ -179,8 +179,3 @@ def _interval(row: object, name: str, unit: float, places: int) -> str:
     half = high - mean
     said = decimal(mean, places)
     return said if math.isnan(half) else f"{said} (± {decimal(half, places)})"
-
-
-def _moved(cut_w: float) -> str:
-    words = f"{power(abs(round(cut_w)))} kW"
-    return f"{words} below" if cut_w >= 0 else f"{words} above"

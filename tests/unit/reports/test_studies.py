@@ -81,6 +81,14 @@ def test_a_sankey_that_does_not_close_is_called_so() -> None:
     assert "does NOT close" in STUDIES["sankey"].findings({**found, "nodes": nodes})[0]
 
 
+def test_no_label_of_a_sankey_covers_another() -> None:
+    figure = sankey_figure(tables("sankey")["links"])
+    FigureCanvasAgg(figure).draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    for n, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[n + 1 :])
+
+
 def test_a_day_without_energy_says_so() -> None:
     figure = sankey_figure(tables("sankey")["links"].iloc[:0])
     assert "No energy moved" in [text.get_text() for text in figure.axes[0].texts]

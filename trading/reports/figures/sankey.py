@@ -32,7 +32,7 @@ _COLOURS = {
     "lot's cables": FROM_GRID,
     "roof": "#F0E442",
     "peers": FROM_PEERS,
-    "out of sellers' batteries": ROLE_COLOURS["seller"],
+    "sellers' batteries": ROLE_COLOURS["seller"],
     "buyers' chargers": ROLE_COLOURS["buyer"],
     "sellers' chargers": ROLE_COLOURS["seller"],
     "others' chargers": ROLE_COLOURS["neutral"],

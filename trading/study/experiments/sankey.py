@@ -16,7 +16,7 @@ from trading.study.experiments.options import Over, StudyOptions, Tables, in_tur
 from trading.study.scenario import Scenario, sessions_of
 from trading.units import Int64Array
 
-GRID, GAVE, HOME = "grid", "out of sellers' batteries", "grid at home"
+GRID, GAVE, HOME = "grid", "sellers' batteries", "grid at home"
 ROOF = "roof"
 PEERS = "peers"
 LOT, HOME_CHARGERS = "lot's cables", "chargers at home"
