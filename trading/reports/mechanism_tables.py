@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from trading.lot.baselines import UNCONTROLLED, V1G_WITH_PEERS
 from trading.reports.content import Group, Row, Table
 from trading.reports.figures.mechanisms import (
     REPORT_TITLES,
@@ -18,7 +19,7 @@ from trading.reports.figures.mechanisms import (
     waterfall_of,
 )
 from trading.reports.numbers import NOTHING, count, decimal, energy, money, percent, power, price
-from trading.study.compare import UNCONTROLLED, V1G_PEERS, Comparison
+from trading.study.compare import Comparison
 from trading.study.misreport import (
     BUYER_SOC_LIE,
     DEPARTURE_LIE,
@@ -49,7 +50,7 @@ def headline(result: Comparison) -> str:
 
 def second_line(result: Comparison) -> str:
     """What stays on the table, and how exact the yardstick is."""
-    best = result.table[result.table["mechanism"] == V1G_PEERS]
+    best = result.table[result.table["mechanism"] == V1G_WITH_PEERS]
     if result.no_share:
         return f"No share of an optimum is given: {result.no_share}."
     most = int(best["welfare_ueur"].iloc[0])

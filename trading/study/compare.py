@@ -17,6 +17,7 @@ import pandas as pd
 
 from trading.errors import OptionError
 from trading.lot import LotRules, LotRun, Stays, Terms, simulate_lot
+from trading.lot.baselines import UNCONTROLLED, V1G, V1G_WITH_PEERS
 from trading.lot.optimal import Optimum, PeerCosts, best_charging, interval_starts
 from trading.market import MECHANISMS, PRIORITIES, Fills, OrderBook, PeerPrice, mechanism_named
 from trading.market.pricing import PRICINGS, pricing_named
@@ -25,13 +26,13 @@ from trading.study.misreport import REPORTS, Gain, gains_from_misreporting
 from trading.study.replay import Moment, replayed
 
 MIDDLE = "middle"
+"""The posted price without a scheme: the middle of floor and ceiling."""
 COMPARED_PRICINGS = (MIDDLE, *PRICINGS)
-"""What a posted price can follow; "middle" is that of floor and ceiling, without a scheme."""
+"""What a posted price can follow."""
 OWN_PRICE = "own"
 """Stands for the pricing of a mechanism that finds its prices itself."""
 POSTED = (*PRIORITIES, "bilateral")
 """Mechanisms for which the posted price matters; `bilateral` bends it to the limits of a pair."""
-UNCONTROLLED, V1G, V1G_PEERS = "uncontrolled", "V1G", "V1G with peers"
 GAP = 1e-4
 """How far the optimum with peers may be above its proven bound, as a share of its cost."""
 NOTICEABLE_UEUR = 1_000
@@ -174,7 +175,7 @@ def compare(
         timing.append(_timed(each, run, moments))
     tell("mechanisms", len(under), len(under))
     table = _table(rows)
-    peers = dict(best).get(V1G_PEERS)
+    peers = dict(best).get(V1G_WITH_PEERS)
     most = None if no_share or peers is None else optimum_metrics(stays, terms, peers)
     table.insert(3, "welfare_share", _share(table, most))
     return Comparison(
@@ -227,7 +228,7 @@ def _best(stays: Stays, terms: Terms) -> tuple[list[tuple[str, Optimum]], str]:
         peers=PeerCosts(floor_ueur_per_kwh=floors),
         gap=GAP,
     )
-    best.append((V1G_PEERS, peers))
+    best.append((V1G_WITH_PEERS, peers))
     if terms.tariff is not None:
         return best, "the tariff changes in time, and so does what a buyer would pay elsewhere"
     if rules.departures != "actual" or rules.arbitrage:

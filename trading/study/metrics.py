@@ -114,8 +114,8 @@ def optimum_metrics(stays: Stays, terms: Terms, best: Optimum) -> dict[str, Metr
     """The same metrics of a best schedule, where it has them: it has no prices and no trades.
 
     Welfare is by the tariff of the interval and the floors of the sellers. Drivers' cost counts
-    grid energy, wear and replacement; what peers pay one another stays among drivers, and the lot
-    takes no fee.
+    grid energy, wear, replacement and the lot's fee on what is sold, which is its spread; what
+    peers pay one another stays among drivers.
 
     Args:
         stays: as the schedule was made for; its intervals are the market's.
@@ -131,12 +131,14 @@ def optimum_metrics(stays: Stays, terms: Terms, best: Optimum) -> dict[str, Metr
     missing = np.maximum(efficiency.stored(stays.need_wh) - stored + gave, 0)
     replaced = cost_ueur(efficiency.charge_for(missing), replacements)
     wear = cost_ueur(best.to_peers_wh, terms.wear)
+    fee = _exact(best.to_peers_wh, np.full_like(best.to_peers_wh, terms.lot_fee)) // WH_PER_KWH
     grid_wh, peers_wh = int(best.grid_wh.sum()), int(best.peers_wh.sum())
     worth = _exact(best.peers_wh, tariff) - _exact(best.to_peers_wh, floors)
     return {
         "traded_wh": peers_wh,
         "welfare_ueur": worth // WH_PER_KWH,
-        "drivers_cost_ueur": best.grid_cost_ueur + int(replaced.sum()) + int(wear.sum()),
+        "lot_spread_ueur": fee,
+        "drivers_cost_ueur": best.grid_cost_ueur + int(replaced.sum()) + int(wear.sum()) + fee,
         "peak_w": int(best.grid_wh.max(initial=0)) * SECONDS_PER_HOUR // stays.rules.interval_s,
         "grid_wh": grid_wh,
         "self_sufficiency_share": (

@@ -10,12 +10,10 @@ import pytest
 from trading.data import load_sessions, sample_path
 from trading.errors import OptionError
 from trading.lot import LotRules, Profile, Site, Terms, simulate_lot
+from trading.lot.baselines import UNCONTROLLED, V1G, V1G_WITH_PEERS
 from trading.market import MECHANISMS
 from trading.study.compare import (
     OWN_PRICE,
-    UNCONTROLLED,
-    V1G,
-    V1G_PEERS,
     Comparison,
     combinations_of,
     compare,
@@ -48,7 +46,7 @@ def test_auctions_run_once_and_posted_prices_under_each_pricing(result: Comparis
     assert rows == [
         ["baseline", UNCONTROLLED, ""],
         ["baseline", V1G, ""],
-        ["baseline", V1G_PEERS, ""],
+        ["baseline", V1G_WITH_PEERS, ""],
         ["market", "arrival", "middle"],
         ["market", "arrival", "fixed"],
         ["market", "uniform-price", OWN_PRICE],
@@ -75,9 +73,9 @@ def test_a_row_is_the_run_of_its_mechanism_and_pricing(
 
 def test_welfare_is_shared_out_of_the_optimum_and_never_above(result: Comparison) -> None:
     table = result.table.set_index("mechanism")
-    assert table.loc[V1G_PEERS, "welfare_share"] == 1.0
+    assert table.loc[V1G_WITH_PEERS, "welfare_share"] == 1.0
     assert table.loc[UNCONTROLLED, "welfare_share"] == table.loc[V1G, "welfare_share"] == 0.0
-    most = int(table.loc[V1G_PEERS, "welfare_ueur"])
+    most = int(table.loc[V1G_WITH_PEERS, "welfare_ueur"])
     assert (table["welfare_ueur"] <= most + result.optimum_slack_ueur).all()
     assert result.no_share == ""
 
@@ -89,8 +87,9 @@ def test_baselines_serve_the_same_need_and_smart_charging_lowers_the_peak(
     assert table.loc[UNCONTROLLED, "grid_wh"] == table.loc[V1G, "grid_wh"]
     assert table.loc[V1G, "peak_w"] < table.loc[UNCONTROLLED, "peak_w"]
     assert table.loc[UNCONTROLLED, "drivers_cost_ueur"] >= table.loc[V1G, "drivers_cost_ueur"]
-    gained = table.loc[V1G, "drivers_cost_ueur"] - table.loc[V1G_PEERS, "drivers_cost_ueur"]
-    assert abs(gained - table.loc[V1G_PEERS, "welfare_ueur"]) < 10_000
+    peers = table.loc[V1G_WITH_PEERS]
+    gained = table.loc[V1G, "drivers_cost_ueur"] - peers["drivers_cost_ueur"]
+    assert abs(gained + peers["lot_spread_ueur"] - peers["welfare_ueur"]) < 10_000
 
 
 def test_each_mechanism_is_lied_to_under_the_first_pricing(result: Comparison) -> None:
@@ -118,11 +117,11 @@ def test_the_same_input_gives_the_same_tables(day: pd.DataFrame, result: Compari
     [
         (LotRules(guarantee="whole"), TERMS, [V1G], "does not recharge"),
         (LotRules(site=Site(connection_w=30_000)), TERMS, [], "without limits and roof"),
-        (LotRules(departures="estimated"), TERMS, [V1G, V1G_PEERS], "knows departures"),
+        (LotRules(departures="estimated"), TERMS, [V1G, V1G_WITH_PEERS], "knows departures"),
         (
             LotRules(),
             replace(TERMS, tariff=Profile.daily([400_000] * 12 + [500_000] * 12, zone="UTC")),
-            [V1G, V1G_PEERS],
+            [V1G, V1G_WITH_PEERS],
             "changes in time",
         ),
     ],

@@ -123,4 +123,8 @@ def test_the_best_schedule_of_a_lot_as_by_hand() -> None:
     assert found["drivers_cost_ueur"] == 3 * 500_000 + 5 * 300_000
     assert (found["traded_wh"], found["grid_wh"], found["missing_wh"]) == (5_000, 3_000, 5_000)
     assert found["peak_w"] <= 3_000
-    assert "lot_spread_ueur" not in found
+    assert found["lot_spread_ueur"] == 0
+    dear = optimum_metrics(run.stays, replace(FLAT, lot_fee=10_000), best)
+    assert dear["lot_spread_ueur"] == 5 * 10_000
+    assert dear["drivers_cost_ueur"] == found["drivers_cost_ueur"] + 5 * 10_000
+    assert dear["welfare_ueur"] == found["welfare_ueur"]

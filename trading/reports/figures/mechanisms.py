@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from trading.lot.baselines import V1G, V1G_WITH_PEERS
 from trading.reports.figures.style import (
     FROM_PEERS,
     INK,
@@ -23,7 +24,7 @@ from trading.reports.figures.style import (
 )
 from trading.reports.figures.waterfall import WATERFALL_COLUMNS, waterfall_figure
 from trading.reports.numbers import energy, money, percent
-from trading.study.compare import OWN_PRICE, UNCONTROLLED, V1G, V1G_PEERS, Comparison
+from trading.study.compare import OWN_PRICE, Comparison
 from trading.units import UEUR_PER_EUR
 
 LOT = "#b5b5b5"
@@ -56,12 +57,8 @@ def markets_of(result: Comparison) -> pd.DataFrame:
 def waterfall_of(result: Comparison) -> pd.DataFrame:
     """The baselines, and the market with the most welfare, the first of equals."""
     table = result.table[result.table["kind"] == "baseline"]
-    names = {
-        UNCONTROLLED: "uncontrolled",
-        V1G: "V1G (optimum)",
-        V1G_PEERS: "V1G with peers\n(optimum)",
-    }
-    labels = [names[name] for name in table["mechanism"]]
+    names = {V1G: "V1G (optimum)", V1G_WITH_PEERS: "V1G with peers\n(optimum)"}
+    labels = [names.get(name, name) for name in table["mechanism"]]
     markets = markets_of(result)
     at = best_market(markets)
     best = markets.iloc[at : at + 1]
@@ -91,7 +88,7 @@ def worth_figure(result: Comparison) -> Figure:
     y = _rows(rows)
     traded = _floats(rows["traded_wh"]) / 1_000
     left.barh(y, traded, _BAR, color=FROM_PEERS)
-    best = result.table[result.table["mechanism"] == V1G_PEERS]
+    best = result.table[result.table["mechanism"] == V1G_WITH_PEERS]
     most = 0.0
     for axes, column, unit in ((left, "traded_wh", 1_000), (right, "welfare_ueur", UEUR_PER_EUR)):
         if best.empty or (axes is right and result.no_share):
