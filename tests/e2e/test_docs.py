@@ -1,4 +1,4 @@
-"""README, tutorial and the page on sweeps are followed: Python runs, commands end with 0."""
+"""README, tutorial, comparison and sweep pages are followed: Python runs, commands end with 0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.tools import ROOT, find_tool
 
-PAGES = ("README.md", "docs/sweep.md", "docs/tutorial.md")
+PAGES = ("README.md", "docs/comparison.md", "docs/sweep.md", "docs/tutorial.md")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -31,7 +31,8 @@ def test_python_in_the_docs_runs(page):
 
 def commands() -> list[str]:
     """Each shell block, the tutorial's demonstration of `make` left to CI itself."""
-    found = blocks("docs/tutorial.md", "") + blocks("docs/sweep.md", "")
+    pages = ("docs/tutorial.md", "docs/comparison.md", "docs/sweep.md")
+    found = [block for page in pages for block in blocks(page, "")]
     return [block for block in found if "make" not in block]
 
 

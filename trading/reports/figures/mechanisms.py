@@ -23,7 +23,7 @@ from trading.reports.figures.style import (
     styled,
 )
 from trading.reports.figures.waterfall import WATERFALL_COLUMNS, waterfall_figure
-from trading.reports.numbers import energy, money, percent
+from trading.reports.numbers import energy, money, percent, things
 from trading.study.compare import OWN_PRICE, Comparison
 from trading.units import UEUR_PER_EUR
 
@@ -247,11 +247,16 @@ def misreporting_figure(result: Comparison) -> Figure:
         axes.locator_params(axis="x", nbins=4)
         _label_rows(axes, names)
     looks: list[Artist] = [
-        Line2D([], [], color=ROLE_COLOURS[side], marker=marker, label=f"{side}: mean to most")
+        Line2D([], [], color=ROLE_COLOURS[side], marker=marker, label=_who_lied(rows, side))
         for side, marker in SIDES.items()
     ]
     _legend(figure, looks)
     return figure
+
+
+def _who_lied(rows: pd.DataFrame, side: str) -> str:
+    liars = rows.loc[rows["side"] == side, "liars"]
+    return f"{things(0 if liars.empty else int(liars.max()), side)}: mean to most"
 
 
 def _height(rows: pd.DataFrame) -> float:
