@@ -196,8 +196,9 @@ def assumptions(result: Comparison) -> tuple[str, ...]:
     """What the sources do not give."""
     terms, rules = result.terms, result.stays.rules
     liars = int(result.misreporting["liars"].max()) if len(result.misreporting) else 0
+    tariffs = " to ".join(price(tariff) for tariff in limits_of(result)[1])
     said = [
-        f"Grid energy in the lot {price(terms.lot_tariff)}, energy at home on average "
+        f"Grid energy in the lot {tariffs}, energy at home on average "
         f"{price(terms.replacement)}, wear {price(terms.wear)}, the lot's fee "
         f"{price(terms.lot_fee)} EUR/kWh.",
         f"Drivers' prices at home differ by up to {percent(terms.replacement_spread)} either way, "
@@ -228,6 +229,8 @@ def is_alike(result: Comparison) -> bool:
 def steps_line(result: Comparison) -> str:
     """What the waterfall's last row is."""
     label = str(waterfall_of(result)["label"].iloc[-1]).replace("\n", " ")
+    if result.stays.rules.strategy != "at-once":
+        return f"The last row is {label}, the market with the most welfare."
     alone = result.table.loc[result.table["mechanism"] == UNCONTROLLED, "peak_w"].iloc[0]
     return (
         f"The last row is {label}, the market with the most welfare. Its vehicles charge on "
