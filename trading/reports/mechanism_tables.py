@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from trading.lot.baselines import UNCONTROLLED, V1G_WITH_PEERS
+from trading.lot.baselines import V1G_WITH_PEERS
 from trading.reports.content import Group, Row, Table
 from trading.reports.figures.mechanisms import (
     REPORT_TITLES,
@@ -227,16 +227,23 @@ def is_alike(result: Comparison) -> bool:
 
 
 def steps_line(result: Comparison) -> str:
-    """What the waterfall's last row is."""
-    label = str(waterfall_of(result)["label"].iloc[-1]).replace("\n", " ")
-    if result.stays.rules.strategy != "at-once":
-        return f"The last row is {label}, the market with the most welfare."
-    alone = result.table.loc[result.table["mechanism"] == UNCONTROLLED, "peak_w"].iloc[0]
-    return (
-        f"The last row is {label}, the market with the most welfare. Its vehicles charge on "
-        f"arrival, as in the first row (peak {power(int(alone))} kW), so that all it changes comes "
-        "from trading."
-    )
+    """What the waterfall's last row is, and why it may cost less than the one above."""
+    rows = waterfall_of(result)
+    label = str(rows["label"].iloc[-1]).replace("\n", " ")
+    said = f"The last row is {label}, the market with the most welfare."
+    if result.stays.rules.strategy == "at-once":
+        peak = power(int(rows["peak_w"].iloc[0]))
+        said += (
+            f" Its vehicles charge on arrival, as in the first row (peak {peak} kW), so that all "
+            "it changes comes from trading."
+        )
+    before, last = rows.iloc[-2], rows.iloc[-1]
+    if last["cost_ueur"] < before["cost_ueur"] and last["missing_wh"] > before["missing_wh"]:
+        said += (
+            " It costs less than the row above because it serves less: the optimum serves every "
+            "need that it can before it looks at cost, and what is missing is cheaper at home."
+        )
+    return said
 
 
 def plain(value: object) -> object:
