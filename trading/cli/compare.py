@@ -12,14 +12,17 @@ from typing import Annotated
 import typer
 
 from trading.cli.simulate import (
+    DeparturesName,
     Interval,
     Json,
     LotFee,
+    LotFile,
     LotTariff,
     Out,
     Replacement,
     Seed,
     Share,
+    StrategyOption,
     Wear,
     interval_seconds,
     progress_bars,
@@ -81,6 +84,9 @@ def compare(
     seed: Seed = 0,
     interval: Interval = "15min",
     v2g_share: Share = 1.0,
+    departures: DeparturesName = "actual",
+    lot: LotFile = None,
+    strategy: StrategyOption = "at-once",
     replacement_spread: Annotated[
         float,
         typer.Option(
@@ -108,6 +114,7 @@ def compare(
     No chain is involved: honest operators agree to every trade.
     """
     from trading.data import load_sessions, output_folder
+    from trading.equipment import Equipment, read_equipment
     from trading.errors import OptionError
     from trading.lot import LotRules, Terms
     from trading.market import MECHANISMS
@@ -126,12 +133,25 @@ def compare(
     priced = _names(pricings, COMPARED_PRICINGS)
     # Names before files: a slip of the pen should not cost the time of reading.
     combinations_of(chosen, priced)
-    rules = LotRules(interval_s=interval_seconds(interval), v2g_share=v2g_share, seed=seed)
+    equipment = Equipment() if lot is None else read_equipment(lot)
+    rules = LotRules(
+        interval_s=interval_seconds(interval),
+        v2g_share=v2g_share,
+        departures=departures,  # type: ignore[arg-type]
+        efficiency=equipment.efficiency,
+        acceptance=equipment.acceptance,
+        site=equipment.site,
+        strategy=strategy,  # type: ignore[arg-type]
+        seed=seed,
+    )
     terms = Terms(
         lot_tariff=price_ueur_per_kwh(lot_tariff, name="lot_tariff"),
         replacement=price_ueur_per_kwh(replacement_price, name="replacement_price"),
         wear=price_ueur_per_kwh(wear, name="wear"),
         lot_fee=price_ueur_per_kwh(lot_fee, name="lot_fee"),
+        tariff=equipment.tariff,
+        feed_in=equipment.feed_in,
+        network_charge=equipment.network_charge,
         replacement_spread=replacement_spread,
     )
     path = file_of(sessions)

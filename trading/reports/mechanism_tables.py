@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from trading.lot.baselines import UNCONTROLLED, V1G_WITH_PEERS
+from trading.lot.baselines import V1G_WITH_PEERS
 from trading.reports.content import Group, Row, Table
 from trading.reports.figures.mechanisms import (
     REPORT_TITLES,
@@ -196,8 +196,9 @@ def assumptions(result: Comparison) -> tuple[str, ...]:
     """What the sources do not give."""
     terms, rules = result.terms, result.stays.rules
     liars = int(result.misreporting["liars"].max()) if len(result.misreporting) else 0
+    tariffs = " to ".join(price(tariff) for tariff in limits_of(result)[1])
     said = [
-        f"Grid energy in the lot {price(terms.lot_tariff)}, energy at home on average "
+        f"Grid energy in the lot {tariffs}, energy at home on average "
         f"{price(terms.replacement)}, wear {price(terms.wear)}, the lot's fee "
         f"{price(terms.lot_fee)} EUR/kWh.",
         f"Drivers' prices at home differ by up to {percent(terms.replacement_spread)} either way, "
@@ -226,14 +227,23 @@ def is_alike(result: Comparison) -> bool:
 
 
 def steps_line(result: Comparison) -> str:
-    """What the waterfall's last row is."""
-    label = str(waterfall_of(result)["label"].iloc[-1]).replace("\n", " ")
-    alone = result.table.loc[result.table["mechanism"] == UNCONTROLLED, "peak_w"].iloc[0]
-    return (
-        f"The last row is {label}, the market with the most welfare. Its vehicles charge on "
-        f"arrival, as in the first row (peak {power(int(alone))} kW), so that all it changes comes "
-        "from trading."
-    )
+    """What the waterfall's last row is, and why it may cost less than the one above."""
+    rows = waterfall_of(result)
+    label = str(rows["label"].iloc[-1]).replace("\n", " ")
+    said = f"The last row is {label}, the market with the most welfare."
+    if result.stays.rules.strategy == "at-once":
+        peak = power(int(rows["peak_w"].iloc[0]))
+        said += (
+            f" Its vehicles charge on arrival, as in the first row (peak {peak} kW), so that all "
+            "it changes comes from trading."
+        )
+    before, last = rows.iloc[-2], rows.iloc[-1]
+    if last["cost_ueur"] < before["cost_ueur"] and last["missing_wh"] > before["missing_wh"]:
+        said += (
+            " It costs less than the row above because it serves less: the optimum serves every "
+            "need that it can before it looks at cost, and what is missing is cheaper at home."
+        )
+    return said
 
 
 def plain(value: object) -> object:

@@ -84,7 +84,9 @@ COMPARISON_FIGURES: Mapping[str, _Entry] = MappingProxyType(
             caption=(
                 "Left: energy traded. Right: welfare, split into what buyers save, what sellers "
                 "gain after replacement and wear, and what the lot keeps. Dashed: the best there "
-                "is with peers. A market without a bar had no price that both sides would take."
+                "is with peers. A market without a bar had no price that both sides would take. "
+                "Where hourly prices, limits or early leavers matter, parties gain or lose by more "
+                "than the trades themselves, and the parts need not add up to the number."
             ),
             alt="Bars of traded energy and of welfare by party, a row for each market.",
         ),

@@ -18,7 +18,7 @@ import pandas as pd
 from trading.errors import OptionError
 from trading.lot import LotRules, LotRun, Stays, Terms, simulate_lot
 from trading.lot.baselines import UNCONTROLLED, V1G, V1G_WITH_PEERS
-from trading.lot.optimal import Optimum, PeerCosts, best_charging, interval_starts
+from trading.lot.optimal import PeerCosts, best_charging, interval_starts
 from trading.market import MECHANISMS, PRIORITIES, Fills, OrderBook, PeerPrice, mechanism_named
 from trading.market.pricing import PRICINGS, pricing_named
 from trading.study.metrics import UNDEFINED, Metric, metrics_of, optimum_metrics
@@ -57,7 +57,7 @@ class Comparison:
         timing: a row a mechanism and pricing: `books`, and `solve_ms` for clearing all of them
             once more, the median of three. The only numbers that differ from run to run.
         optimum_slack_ueur: how much more the welfare of the optimum could be than is known.
-        no_share: why there is no optimum, or no share of it; empty where there is.
+        no_share: why there is no share of the optimum; empty where there is.
     """
 
     stays: Stays
@@ -67,6 +67,12 @@ class Comparison:
     timing: pd.DataFrame
     optimum_slack_ueur: int
     no_share: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Best:
+    metrics: dict[str, Metric]
+    cost_ueur: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +166,10 @@ def compare(
 
     stays = Stays(sessions, rules)
     tell("optimum", 0, 1)
-    best, no_share = _best(stays, terms)
+    best, no_share = _best(stays, terms), _no_share(rules, terms)
     tell("optimum", 1, 1)
     rows = [_row("baseline", UNCONTROLLED, _uncontrolled(sessions, rules, terms))]
-    rows += [_row("baseline", name, optimum_metrics(stays, terms, one)) for name, one in best]
+    rows += [_row("baseline", name, one.metrics) for name, one in best.items()]
     timing: list[dict[str, str | int | float]] = []
     for n, (each, its_terms) in enumerate(under.items()):
         tell("mechanisms", n, len(under))
@@ -175,9 +181,9 @@ def compare(
         timing.append(_timed(each, run, moments))
     tell("mechanisms", len(under), len(under))
     table = _table(rows)
-    peers = dict(best).get(V1G_WITH_PEERS)
-    most = None if no_share or peers is None else optimum_metrics(stays, terms, peers)
-    table.insert(3, "welfare_share", _share(table, most))
+    peers = best.get(V1G_WITH_PEERS)
+    bound = None if no_share or peers is None else peers.metrics
+    table.insert(3, "welfare_share", _share(table, bound))
     return Comparison(
         stays=stays,
         terms=terms,
@@ -197,43 +203,58 @@ def _silent(_what: str, _done: int, _total: int) -> None:
 
 
 def _uncontrolled(sessions: pd.DataFrame, rules: LotRules, terms: Terms) -> dict[str, Metric]:
-    return metrics_of(simulate_lot(sessions, rules=rules, terms=terms, mechanism=_nobody_trades))
+    at_once = replace(rules, strategy="at-once")
+    return metrics_of(simulate_lot(sessions, rules=at_once, terms=terms, mechanism=_nobody_trades))
 
 
 def _nobody_trades(_book: OrderBook, _price: PeerPrice, /) -> Fills:
     return Fills.joined([])
 
 
-def _best(stays: Stays, terms: Terms) -> tuple[list[tuple[str, Optimum]], str]:
-    """The best schedules that can be had, by name, and why there is no share of the optimum.
-
-    With one tariff, no limit but those of chargers, and departures that plans know, every market
-    day is a schedule that the optimum with peers could have chosen, so that no mechanism can have
-    more welfare. Otherwise that is not so, and no share is given.
-    """
+def _best(stays: Stays, terms: Terms) -> dict[str, _Best]:
+    """The best schedules that can be had, by name; with peers only where nobody has to recharge."""
     rules = stays.rules
-    if not replace(rules.site, charger=None, chargers=None).is_plain:
-        return [], "the optimum is for a lot without limits and roof of its own"
-    step = rules.interval_s
-    tariff = terms.buy_at(interval_starts(stays, interval_s=step))
-    best = [(V1G, best_charging(stays, interval_s=step, tariff_ueur_per_kwh=tariff))]
-    if rules.guarantee == "whole":
-        return best, "the optimum with peers does not recharge what is sold (guarantee whole)"
+    step = rules.metered_s
+    starts = interval_starts(stays, interval_s=step)
+    edges = np.append(starts, starts[-1] + step)
+    limit, sun_wh = rules.site.connection_wh(edges), rules.site.pv_wh(edges)
     replacements = terms.replacements(stays.ids, rules.seed)
     floors = terms.floors(replacements, rules.guarantee, rules.efficiency)
-    peers = best_charging(
-        stays,
-        interval_s=step,
-        tariff_ueur_per_kwh=tariff,
-        peers=PeerCosts(floor_ueur_per_kwh=floors),
-        gap=GAP,
-    )
-    best.append((V1G_WITH_PEERS, peers))
+    ways: dict[str, PeerCosts | None] = {V1G: None}
+    if rules.guarantee == "consent":
+        ways[V1G_WITH_PEERS] = PeerCosts(floor_ueur_per_kwh=floors)
+    found = {}
+    for name, peers in ways.items():
+        schedule = best_charging(
+            stays,
+            interval_s=step,
+            tariff_ueur_per_kwh=terms.buy_at(starts),
+            limit_wh=None if limit is None else limit + sun_wh,
+            peers=peers,
+            gap=GAP,
+        )
+        metrics = optimum_metrics(stays, terms, schedule, sun_wh)
+        found[name] = _Best(metrics=metrics, cost_ueur=schedule.cost_ueur)
+    return found
+
+
+def _no_share(rules: LotRules, terms: Terms) -> str:
+    """Why the optimum with peers is no bound for a market's welfare; empty where it is one.
+
+    With one tariff, no limit but those of chargers, and departures that plans know, every market
+    day is a schedule that the optimum could have chosen.
+    """
+    if rules.guarantee == "whole":
+        return "the optimum with peers does not recharge what is sold, as `whole` asks"
+    if not replace(rules.site, charger=None, chargers=None).is_plain:
+        return "where connection, cables or a roof matter, trading changes more than who sells"
     if terms.tariff is not None:
-        return best, "the tariff changes in time, and so does what a buyer would pay elsewhere"
+        return "the tariff changes in time, and with it what a buyer would pay elsewhere"
     if rules.departures != "actual" or rules.arbitrage:
-        return best, "the optimum knows departures and resells nothing"
-    return best, ""
+        return "the optimum knows departures and resells nothing"
+    if rules.metered_s != rules.interval_s:
+        return "not all that is agreed for a market interval fits its meter intervals"
+    return ""
 
 
 # ---------------------------------------------------------------------- tables

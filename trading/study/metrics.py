@@ -110,7 +110,9 @@ def welfare_of(moments: Iterable[Moment]) -> int:
     return total // WH_PER_KWH
 
 
-def optimum_metrics(stays: Stays, terms: Terms, best: Optimum) -> dict[str, Metric]:
+def optimum_metrics(
+    stays: Stays, terms: Terms, best: Optimum, sun_wh: Int64Array | int = 0
+) -> dict[str, Metric]:
     """The same metrics of a best schedule, where it has them: it has no prices and no trades.
 
     Welfare is by the tariff of the interval and the floors of the sellers. Drivers' cost counts
@@ -118,9 +120,10 @@ def optimum_metrics(stays: Stays, terms: Terms, best: Optimum) -> dict[str, Metr
     peers pay one another stays among drivers.
 
     Args:
-        stays: as the schedule was made for; its intervals are the market's.
+        stays: as the schedule was made for; its intervals are the meters'.
         terms: what things cost; the tariff is that of the beginning of each interval.
         best: of `best_charging`, with peers or without.
+        sun_wh: what the roof gives in each interval; vehicles take it first.
     """
     efficiency = stays.rules.efficiency
     replacements = terms.replacements(stays.ids, stays.rules.seed)
@@ -132,18 +135,17 @@ def optimum_metrics(stays: Stays, terms: Terms, best: Optimum) -> dict[str, Metr
     replaced = cost_ueur(efficiency.charge_for(missing), replacements)
     wear = cost_ueur(best.to_peers_wh, terms.wear)
     fee = _exact(best.to_peers_wh, np.full_like(best.to_peers_wh, terms.lot_fee)) // WH_PER_KWH
-    grid_wh, peers_wh = int(best.grid_wh.sum()), int(best.peers_wh.sum())
+    grid = np.maximum(best.grid_wh - sun_wh, 0)
+    peers_wh, brought_in = int(best.peers_wh.sum()), int(best.grid_wh.sum() + best.peers_wh.sum())
     worth = _exact(best.peers_wh, tariff) - _exact(best.to_peers_wh, floors)
     return {
         "traded_wh": peers_wh,
         "welfare_ueur": worth // WH_PER_KWH,
         "lot_spread_ueur": fee,
         "drivers_cost_ueur": best.grid_cost_ueur + int(replaced.sum()) + int(wear.sum()) + fee,
-        "peak_w": int(best.grid_wh.max(initial=0)) * SECONDS_PER_HOUR // stays.rules.interval_s,
-        "grid_wh": grid_wh,
-        "self_sufficiency_share": (
-            peers_wh / (grid_wh + peers_wh) if grid_wh + peers_wh else UNDEFINED
-        ),
+        "peak_w": int(grid.max(initial=0)) * SECONDS_PER_HOUR // stays.rules.metered_s,
+        "grid_wh": int(grid.sum()),
+        "self_sufficiency_share": (1 - int(grid.sum()) / brought_in if brought_in else UNDEFINED),
         **_fairness(stays, best.from_peers_wh, best.to_peers_wh),
         "loss_wh": int((drawn - stored).sum() + (gave - best.to_peers_wh).sum()),
         "missing_wh": int(missing.sum()),

@@ -110,3 +110,15 @@ def test_help_names_what_is_registered() -> None:
     assert code == 0
     for name in ("uniform-price", "mid-market", "desl", "anchored-departure"):
         assert name in stdout
+
+
+def test_equipment_comes_from_a_file_and_the_report_says_what_it_rules_out(tmp_path: Path) -> None:
+    lot = tmp_path / "lot.toml"
+    lot.write_text("[connection]\nlimit_kw = 30\n[pv]\npower_kw = 5\n", encoding="utf-8")
+    arguments = ("--date", "2019-10-31", "--mechanisms", "muda", "--liars", 0, "--lot", lot)
+    code, stdout, _ = run("compare", "sample", *arguments, "--out", tmp_path / "out")
+    assert code == 0
+    assert "No share of the best: where connection, cables or a roof matter" in stdout
+    table = pd.read_csv(tmp_path / "out" / "comparison.csv")
+    assert (table["peak_w"] <= 30_000).all()
+    assert table["welfare_share"].isna().all()

@@ -14,6 +14,7 @@ from trading.data import Sessions, load_sessions, sample_path
 from trading.lot import Profile
 from trading.reports.figures.mechanisms import label_of, waterfall_of
 from trading.reports.figures.style import png_bytes
+from trading.reports.mechanism_tables import steps_line
 from trading.reports.mechanisms import (
     COMPARISON_FIGURES,
     About,
@@ -102,3 +103,23 @@ def test_tables_keep_whole_numbers_whole_where_cells_are_empty() -> None:
 )
 def test_labels_read_as_words(mechanism: str, pricing: str, label: str) -> None:
     assert label_of(mechanism, pricing) == label
+
+
+def test_a_market_that_costs_less_by_serving_less_is_said_to() -> None:
+    # The buyer leaves an hour before it said: waiting for the last hour serves it nothing, and
+    # energy at home is cheaper.
+    late = stay("b", soc=0.4, need_wh=8_000) | {
+        "estimated_departure": pd.Timestamp("2019-10-29T13Z")
+    }
+    result = compare(
+        lot(late, stay("s", soc=0.9, hours=(13, 14))),
+        rules=replace(LOSSLESS, strategy="latest", departures="estimated"),
+        terms=FLAT,
+        mechanisms=("arrival",),
+        pricings=("middle",),
+        liars_each_side=0,
+    )
+    rows = waterfall_of(result)
+    assert rows["missing_wh"].iloc[-1] == 8_000
+    assert "because it serves less" in steps_line(result)
+    assert "because it serves less" not in steps_line(compared("a buyer and a seller"))

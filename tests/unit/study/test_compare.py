@@ -116,7 +116,13 @@ def test_the_same_input_gives_the_same_tables(day: pd.DataFrame, result: Compari
     ("rules", "terms", "has", "why"),
     [
         (LotRules(guarantee="whole"), TERMS, [V1G], "does not recharge"),
-        (LotRules(site=Site(connection_w=30_000)), TERMS, [], "without limits and roof"),
+        (
+            LotRules(site=Site(connection_w=30_000)),
+            TERMS,
+            [V1G, V1G_WITH_PEERS],
+            "connection, cables or a roof",
+        ),
+        (LotRules(meter_s=300), TERMS, [V1G, V1G_WITH_PEERS], "fits its meter intervals"),
         (LotRules(departures="estimated"), TERMS, [V1G, V1G_WITH_PEERS], "knows departures"),
         (
             LotRules(),
@@ -167,3 +173,13 @@ def test_a_day_without_trades_has_no_share_of_anything() -> None:
     found = compare(quiet, rules=LotRules(), terms=TERMS, mechanisms=["muda"], liars_each_side=1)
     assert (found.table["welfare_ueur"] == 0).all()
     assert found.table["welfare_share"].isna().all()
+
+
+def test_the_roof_serves_the_best_schedules_too(day: pd.DataFrame) -> None:
+    roof = LotRules(site=Site(pv_w=Profile.constant(5_000), connection_w=40_000))
+    found = compare(
+        day, rules=roof, terms=TERMS, mechanisms=["arrival"], pricings=["middle"], liars_each_side=0
+    ).table.set_index("mechanism")
+    assert (found["self_sufficiency_share"] > 0).all()
+    assert (found["peak_w"] <= 40_000).all()
+    assert found.loc[V1G, "grid_wh"] > found.loc[V1G_WITH_PEERS, "grid_wh"]

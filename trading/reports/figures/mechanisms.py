@@ -89,15 +89,15 @@ def worth_figure(result: Comparison) -> Figure:
     traded = _floats(rows["traded_wh"]) / 1_000
     left.barh(y, traded, _BAR, color=FROM_PEERS)
     best = result.table[result.table["mechanism"] == V1G_WITH_PEERS]
-    most = 0.0
+    most = {"traded_wh": 0.0, "welfare_ueur": 0.0}
     for axes, column, unit in ((left, "traded_wh", 1_000), (right, "welfare_ueur", UEUR_PER_EUR)):
         if best.empty or (axes is right and result.no_share):
             continue
-        most = float(best[column].iloc[0]) / unit
-        axes.axvline(most, color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
+        most[column] = float(best[column].iloc[0]) / unit
+        axes.axvline(most[column], color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
     for n, wh in enumerate(rows["traded_wh"]):
         _at_the_right(left, y[n], energy(int(wh)))
-    left.set_xlim(0, (max(float(traded.max()), *left.get_xlim()) or 1.0) * 1.3)
+    left.set_xlim(0, (max(float(traded.max()), most["traded_wh"]) or 1.0) * 1.3)
     up, down = np.zeros(len(rows)), np.zeros(len(rows))
     parts = (
         ("buyers_saving_ueur", ROLE_COLOURS["buyer"], "buyers save"),
@@ -113,7 +113,9 @@ def worth_figure(result: Comparison) -> Figure:
         worth = int(rows["welfare_ueur"].iloc[n])
         words = money(worth) if pd.isna(share) else f"{money(worth)} ({percent(float(share))})"
         _at_the_right(right, y[n], words)
-    right.set_xlim(float(down.min()) * 1.05, max(float(up.max()), most, 0.01) * 1.32)
+    right.set_xlim(
+        float(down.min()) * 1.05, max(float(up.max()), most["welfare_ueur"], 0.01) * 1.32
+    )
     left.set_xlabel("Traded (kWh)")
     right.set_xlabel("Welfare (EUR)" + ("" if result.no_share else ", share of the optimum"))
     _label_rows(left, rows)
@@ -121,7 +123,7 @@ def worth_figure(result: Comparison) -> Figure:
     right.grid(axis="y", visible=False)
     right.grid(axis="x", visible=True)
     optimum = Line2D([], [], color=INK, linestyle=(0, (4, 3)), label="best with peers")
-    _legend(figure, [*right.get_legend_handles_labels()[0], *([optimum] if most else [])])
+    _legend(figure, [*right.get_legend_handles_labels()[0], *([] if best.empty else [optimum])])
     for axes in (left, right):
         axes.locator_params(axis="x", nbins=5)
     return figure
