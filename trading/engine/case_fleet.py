@@ -90,6 +90,7 @@ class CaseStudyOptions:
             thresholds=self.thresholds,
             smallest_trade_wh=1,
             efficiency=BARE,
+            acceptance=None,
             seed=self.seed,
         )
 
