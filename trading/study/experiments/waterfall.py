@@ -74,13 +74,19 @@ def steps_of(scenario: Scenario) -> list[dict[str, object]]:
         "is_proven": True,
     }
     found = {
-        UNCONTROLLED: alone,
+        _without_trading(scenario): alone,
         V1G: _optimum_row(run, v1g, interval_s),
         WITH_PEERS: _optimum_row(run, peers, interval_s),
         scenario.mechanism: traded,
     }
     day = {"lot": scenario.lot, "day": scenario.from_date, "seed": scenario.seed}
     return [{**day, "step": step, **row} for step, row in found.items()]
+
+
+def _without_trading(scenario: Scenario) -> str:
+    """Who draws the grid's energy by another strategy than at once is not uncontrolled."""
+    is_at_once = scenario.strategy == "at-once"
+    return UNCONTROLLED if is_at_once else f"grid {scenario.strategy}"
 
 
 def _optimum_row(run: LotRun, best: Optimum, interval_s: int) -> dict[str, object]:
@@ -108,7 +114,8 @@ def _beyond(days: pd.DataFrame) -> pd.DataFrame:
     """Paired differences: each step against V1G of the same day and draw."""
     keys = ["lot", "day", "seed"]
     base = days[days["step"] == V1G].set_index(keys)
-    rest = days[~days["step"].isin([V1G, UNCONTROLLED])].set_index(keys)
+    first = days["step"].iloc[0]
+    rest = days[~days["step"].isin([V1G, first])].set_index(keys)
     at = base.loc[rest.index]
     saved = pd.DataFrame(
         {

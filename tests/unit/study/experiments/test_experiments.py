@@ -69,6 +69,12 @@ def test_v1g_saves_where_the_tariff_changes() -> None:
     options = StudyOptions(bases=(replace(TUESDAY, hourly_tariff_ueur_per_kwh=hourly),))
     days = waterfall(options)["days"].set_index("step")
     assert days.loc["V1G", "cost_ueur"] < days.loc["uncontrolled", "cost_ueur"]
+    waits = replace(options.bases[0], strategy="cheapest")
+    found = waterfall(StudyOptions(bases=(waits,)))
+    cheapest = found["days"].set_index("step")
+    assert list(cheapest.index) == ["grid cheapest", "V1G", "V1G with peers", "pro-rata"]
+    assert cheapest.loc["grid cheapest", "cost_ueur"] < days.loc["uncontrolled", "cost_ueur"]
+    assert list(found["beyond_v1g"]["step"]) == ["V1G with peers", "pro-rata"]
 
 
 # ---------------------------------------------------------------------- break-even
