@@ -48,7 +48,7 @@ class Vehicle:
             to_full = self.capacity - table[-1] // 1000
             accepts = max(min(to_full * 5, self.capacity), self.capacity // 20)
             gained = max(min(into, accepts) * 60_000 // 3600, 1)
-            table.append(min(table[-1] + gained, self.capacity * 1000))
+            table.append(table[-1] + gained)
         left_ms = (min(end, self.departure) - max(start, self.arrival)) * 1000
         before = content = self.final_content() * 1000
         at_knee_ms = ceil(Fraction(max(table[0] - content, 0) * 3600, into))
@@ -67,6 +67,7 @@ class Vehicle:
             k = min(at // 60_000, len(table) - 1)
             following = table[min(k + 1, len(table) - 1)]
             content = table[k] + (following - table[k]) * min(at - k * 60_000, 60_000) // 60_000
+            content = min(content, self.capacity * 1000)
         return ceil(max(content - before, 0) / EFFICIENCY) // 1000
 
     def charges(self, wanted: int, start: int, end: int) -> int:

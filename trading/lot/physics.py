@@ -186,13 +186,14 @@ class Taper:
         """
         self._charge_ppm = charge_ppm
         self._into_w = power_w * charge_ppm // _PPM
-        full = capacity_wh * 1_000
+        self._full_mwh = full = capacity_wh * 1_000
         content = np.minimum(from_wh * 1_000, full)
         rows = [content]
         while (content < full).any():
             accepted = acceptance.most_w(content // 1_000, capacity_wh)
             gained = np.minimum(self._into_w, accepted) * self.MINUTE_MS // SECONDS_PER_HOUR
-            content = np.minimum(content + np.maximum(gained, 1), full)
+            # The last minute passes full, so that it is as fast as the others; results stop there.
+            content = content + np.maximum(gained, 1)
             rows.append(content)
         rows.append(content)
         self._mwh = np.array(rows)
@@ -206,7 +207,7 @@ class Taper:
         gained = into_w * before_ms // SECONDS_PER_HOUR
         at_ms = self._at_ms(curve, content) + left_ms - before_ms
         ends = np.where(left_ms > to_knee_ms, self._content(curve, at_ms), content + gained)
-        gained = np.maximum(ends - content, 0)
+        gained = np.maximum(np.minimum(ends, self._full_mwh[i]) - content, 0)
         charged: Int64Array = -(-gained * _PPM // self._charge_ppm) // 1_000
         return charged
 
