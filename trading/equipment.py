@@ -180,6 +180,8 @@ def _equipment(file: _File, path: Path) -> Equipment:
         return _profile(key, values, scale, zone=file.timezone, folder=path.parent)
 
     tariff = file.tariff
+    if file.timezone is not None:
+        Profile.daily([0] * HOURS, zone=file.timezone)
     return Equipment(
         site=Site(
             connection_w=_watts(file.connection.limit_kw),
@@ -228,6 +230,17 @@ def _series(path: Path, scale: int) -> Profile:
 
 
 def _charger(chargers: _Chargers) -> Charger | None:
+    given = chargers.model_fields_set - {"count", "kind"}
+    fitting = {None: set(), "ac": {"phases", "current_a"}, "dc": {"power_kw"}}[chargers.kind]
+    if chargers.kind is not None:
+        fitting.add("bidirectional")
+    for name in sorted(given - fitting):
+        what = (
+            "kind, ac or dc, beside it"
+            if chargers.kind is None
+            else f"no such key of {chargers.kind}"
+        )
+        raise OptionError(f"chargers.{name}", getattr(chargers, name), what)
     if chargers.kind is None:
         return None
     if chargers.kind == "ac":

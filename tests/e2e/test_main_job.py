@@ -191,7 +191,7 @@ def test_a_rejected_batch_moves_no_power():
     assert (load["p2p_w"] > 0).any()
 
 
-@pytest.mark.parametrize("conduct", ["silent", "wrong", "malicious", "contrary"])
+@pytest.mark.parametrize("conduct", ["silent", "wrong", "malicious", "contrary", "two-faced"])
 def test_one_faulty_operator_of_four_changes_no_outcome(conduct, hourly):
     result = with_consensus(conducts=(conduct,))
     pd.testing.assert_series_equal(result.trades["status"], hourly.trades["status"])

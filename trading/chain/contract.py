@@ -32,6 +32,7 @@ GAS = 500_000
 
 GAS_OF_BATCH = 300_000
 GAS_OF_TRADE = 40_000
+GAS_OF_SIGNATURE = 15_000
 MOST_GAS = 16_777_216
 """EIP-7825: no transaction may ask for more. MAX_TRADES keeps a batch below it."""
 
@@ -69,7 +70,13 @@ class Contract:
         kinds = self.interface.functions[function].input_types
         values = [_to_abi(kind, value) for kind, value in zip(kinds, arguments, strict=True)]
         n_trades = sum(len(v) for k, v in zip(kinds, values, strict=True) if k == "uint256[]")
-        gas = min(GAS_OF_BATCH + GAS_OF_TRADE * n_trades, MOST_GAS) if n_trades else GAS
+        n_signatures = sum(
+            len(v)
+            for k, v in zip(kinds, values, strict=True)
+            if k.startswith("(") and k.endswith("]")
+        )
+        gas = GAS_OF_BATCH + GAS_OF_TRADE * n_trades if n_trades else GAS
+        gas = min(gas + GAS_OF_SIGNATURE * n_signatures, MOST_GAS)
         return Call(
             key=by,
             to=self.address,

@@ -212,6 +212,12 @@ def market_of(options: DayOptions) -> Mechanism:
         expected = "one that posts its price, " + ", ".join(PRIORITIES)
         expected += ": an auction finds its price between floors and ceilings"
         raise OptionError("mechanism", options.mechanism, expected)
+    if options.mechanism not in (*PRIORITIES, "bilateral"):
+        for name in ("price", "pricing"):
+            value = getattr(options.terms, name)
+            if value is not None:
+                expected = f"none beside {options.mechanism!r}, which finds its own price"
+                raise OptionError(name, value, expected)
     return mechanism
 
 
@@ -297,11 +303,11 @@ def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
         f"{rules.efficiency.discharge_ppm / 1e6:g} discharging"
         + (", less at part load" if rules.efficiency.part_load else " at every power")
         + f"; the lot's cables lose {rules.site.cable_loss_ppm / 1e4:g} %.",
-        f"Lot tariff {per_kwh(terms.lot_tariff)}, replacement at home "
+        f"Lot tariff {per_kwh(terms.lot_tariff) if terms.tariff is None else 'as below'}, "
+        "replacement at home "
         f"{per_kwh(terms.replacement)}, battery wear {per_kwh(terms.wear)}, lot fee "
         f"{per_kwh(terms.lot_fee)}.",
-        f"Posted price: buyers pay {per_kwh(price.buyer_ueur_per_kwh)}, sellers get "
-        f"{per_kwh(price.seller_ueur_per_kwh)}.",
+        *_posted(options, per_kwh(price.buyer_ueur_per_kwh), per_kwh(price.seller_ueur_per_kwh)),
         f"Share of vehicles that can discharge: {rules.v2g_share:.0%}, drawn by seed and session.",
         f"Plans know {rules.departures} departures.",
         "Plans know what each session needs: the energy that it drew in the record.",
@@ -316,6 +322,16 @@ def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
             "the energy each session drew is real and reproduced exactly."
         )
     return tuple(said)
+
+
+def _posted(options: DayOptions, buyer: str, seller: str) -> list[str]:
+    """What is paid for a trade, as far as it is known before."""
+    terms = options.terms
+    if options.mechanism not in PRIORITIES:
+        return [f"The market is {options.mechanism!r}; prices are its own."]
+    if terms.pricing is not None or (terms.tariff is not None and terms.price is None):
+        return ["The posted price is that of each interval."]
+    return [f"Posted price: buyers pay {buyer}, sellers get {seller}."]
 
 
 DRAWN = {

@@ -18,6 +18,7 @@ import pandas as pd
 from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.engine.faults import EngineFault, tamper
 from trading.engine.result import BATCH_COLUMNS, TRADE_COLUMNS
+from trading.errors import NotAllowedError
 from trading.lot import Stays, Terms
 from trading.operators import OperatorNode
 
@@ -129,19 +130,33 @@ class SettlementDesk:
 
     def _ask_operators(self) -> None:
         turn = len(self._batches) % max(len(self._operators), 1)
-        gathered: dict[str, list[SeatSignature]] = {}
+        gathered: dict[str, dict[int, SeatSignature]] = {}
         for node in self._operators[turn:] + self._operators[:turn]:
             for signed in node.poll():
-                if signed.is_valid(self._consortium.domain):
-                    gathered.setdefault(signed.batch_id, []).append(signed)
+                if self._is_of_its_seat(signed):
+                    gathered.setdefault(signed.batch_id, {}).setdefault(signed.seat, signed)
         quorum = self._consortium.quorum()
-        for batch_id, signatures in gathered.items():
+        for batch_id, by_seat in gathered.items():
+            stored = self._consortium.batch(batch_id)
+            # Who has voted on chain counts there, whatever it signed besides.
+            voted = {*stored.confirmed_by, *stored.rejected_by}
+            signatures = [signed for seat, signed in by_seat.items() if seat not in voted]
+            needed = quorum - len(stored.confirmed_by)
             # More than the quorum would only cost gas; fewer decide nothing.
-            if len(signatures) >= quorum:
+            if stored.state == BatchState.PENDING and 0 < needed <= len(signatures):
                 receipt = self._consortium.confirm_with_signatures(
-                    batch_id, signatures[:quorum], by=self._engine
+                    batch_id, signatures[:needed], by=self._engine
                 )
                 self.gas_used += receipt.gas_used
+
+    def _is_of_its_seat(self, signed: SeatSignature) -> bool:
+        """Whether the one who signed holds the seat that it names, so that the bundle stands."""
+        if not signed.is_valid(self._consortium.domain):
+            return False
+        try:
+            return self._consortium.seat_of(signed.signer) == signed.seat
+        except NotAllowedError:
+            return False
 
     def _agreed(self, batch: _Batch) -> pd.DataFrame:
         """The trades of a batch as submitted if it was confirmed, else none of them."""

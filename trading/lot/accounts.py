@@ -144,7 +144,8 @@ def accounts_of(run: LotRun) -> Accounts:
     net_alone = run.alone_bill_ueur + replaced(missing_alone)
     gain = net_alone - net
     network = int(run.grid_wh.sum()) * terms.network_charge // 1_000
-    fed_in = int((run.export_wh * terms.feed_in_at(run.start_s)).sum()) // 1_000
+    edges = np.append(run.start_s, run.start_s[-1] + stays.rules.metered_s)
+    fed_in = int((run.export_wh * terms.feed_in_over(edges)).sum()) // 1_000
 
     vehicles = pd.DataFrame(
         {

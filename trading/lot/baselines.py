@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from trading.lot.optimal import Optimum, PeerCosts, best_charging
+from trading.lot.optimal import Optimum, PeerCosts, best_charging, interval_starts
 from trading.lot.physics import SECONDS_PER_HOUR
 from trading.lot.simulation import LotRun, uncontested
 from trading.lot.stays import Stays
@@ -39,7 +39,8 @@ def baseline_table(run: LotRun, *, label: str) -> pd.DataFrame:
         mean power of a meter interval and energy, at the connection; battery content missing.
     """
     stays, terms, rules = run.stays, run.terms, run.stays.rules
-    edges = np.append(run.start_s, run.start_s[-1] + rules.metered_s)
+    starts = interval_starts(stays, interval_s=rules.metered_s)
+    edges = np.append(starts, starts[-1] + rules.metered_s)
     limit = rules.site.connection_wh(edges)
     sun = rules.site.pv_wh(edges)
     at_once = Stays(stays.table, replace(rules, strategy="at-once"))
@@ -61,7 +62,7 @@ def baseline_table(run: LotRun, *, label: str) -> pd.DataFrame:
         best = best_charging(
             stays,
             interval_s=rules.metered_s,
-            tariff_ueur_per_kwh=terms.buy_at(run.start_s),
+            tariff_ueur_per_kwh=terms.buy_over(edges),
             limit_wh=None if limit is None else limit + sun,
             peers=peers,
             gap=GAP,

@@ -61,7 +61,11 @@ def saleable_wh(
         in_time &= ~_is_late(stays, left_wh, content_wh, after_s, until, rows)
         limit: Int64Array = np.where(~is_known | in_time, _NO_LIMIT, 0)
         return limit
-    within = drawn_wh + stays.surely_chargeable_wh(after_s, until, rows=rows)
+    # Meters count whole Wh: near full each interval may bring one less than power and time say.
+    kept_back = (until - after_s) // stays.rules.metered_s + 2
+    kept_back = np.where(stays.taper_place[rows] >= 0, kept_back, 0)
+    surely = stays.surely_chargeable_wh(after_s, until, rows=rows)
+    within = drawn_wh + np.maximum(surely - np.maximum(kept_back, 0), 0)
     spare = efficiency.stored(within) - efficiency.stored(need_wh)
     most: Int64Array = efficiency.discharge_from(np.maximum(spare, 0))
     left: Int64Array = np.maximum(most - sold_wh, 0)

@@ -10,7 +10,7 @@ sells what it bought from peers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -137,7 +137,7 @@ class Lot:
         site = self.rules.site
         self._may_trade = self._where_both_are()
         self._since, self._who = self._windows()
-        self._tariff = terms.buy_at(edges[:-1])
+        self._tariff = terms.buy_over(edges)
         self._pv_wh = site.pv_wh(edges)
         self._connection_wh = site.connection_wh(edges)
         self._cable_wh = site.cable_wh(edges)
@@ -371,7 +371,7 @@ class Lot:
         rules, site = self.rules, self.rules.site
         is_limited = site.connection_w is not None or site.cable_w is not None
         if is_limited or rules.strategy != "at-once" or len(self._steps) > 1:
-            return [self._flow(at, None) for at in range(len(self._tariff))]
+            return [self._flow(at, None)[0] for at in range(len(self._tariff))]
         # Vehicles that nothing couples are followed each from its own arrival, all at once.
         grid_wh = np.zeros(len(self._tariff), np.int64)
         first = (self.stays.arrival_s - self.edges_s[0]) // rules.metered_s
@@ -392,15 +392,52 @@ class Lot:
     def flow(self, interval: Interval, fills: Fills | None) -> list[Flow]:
         """Let agreed trades and grid energy flow; one `Flow` a meter interval."""
         first, last = self._step_at(interval.start_s), self._step_at(interval.end_s)
-        if fills is not None:
-            np.add.at(self.promised_wh, fills.seller, fills.energy_wh)
-        flows, steps = [], last - first
-        for k in range(steps):
-            part = None if fills is None else _part(fills, k, steps)
-            flows.append(self._flow(first + k, part))
+        if fills is None:
+            return [self._flow(at, None)[0] for at in range(first, last)]
+        np.add.at(self.promised_wh, fills.seller, fills.energy_wh)
+        if last - first == 1:
+            return [self._flow(first, fills)[0]]
+        fills, due_wh = self._spread(interval, fills, first, last)
+        flows, done = [], np.zeros(len(fills), np.int64)
+        for k, at in enumerate(range(first, last)):
+            part = replace(fills, energy_wh=due_wh[k] - done)
+            flow, settled = self._flow(at, part, later_wh=fills.energy_wh - due_wh[k])
+            flows.append(flow)
+            done += settled
         return flows
 
-    def _flow(self, at: int, fills: Fills | None) -> Flow:
+    def _spread(
+        self, interval: Interval, fills: Fills, first: int, last: int
+    ) -> tuple[Fills, Int64Array]:
+        """Trades over the meter intervals in which both parties are expected to be there.
+
+        Returns:
+            the trades, first those that have to end first, and what is due of each by the end of
+            each meter interval, shape (intervals, trades).
+        """
+        leaves = self.stays.known_departure(interval.gate_s)
+        until = np.minimum(leaves[fills.buyer], leaves[fills.seller])
+        until = np.clip(until, interval.start_s, interval.end_s)
+        until = np.where(until == interval.start_s, interval.end_s, until)
+        order = np.argsort(until, kind="stable")
+        fills, until = fills.take(order), until[order]
+        passed = np.minimum(self.edges_s[first + 1 : last + 1, None], until) - interval.start_s
+        return fills, fills.energy_wh * passed // (until - interval.start_s)
+
+    def _flow(
+        self, at: int, fills: Fills | None, *, later_wh: Int64Array | None = None
+    ) -> tuple[Flow, Int64Array]:
+        """A meter interval: what moved, and what of each trade has flowed or been made good.
+
+        Args:
+            at: the meter interval.
+            fills: what is due of each trade in it.
+            later_wh: what is due of each in those that follow, which buyers do not draw from the
+                grid now; None, and all 0, for the last. What does not flow before the last while
+                both parties stay is due again.
+        """
+        is_last = later_wh is None or not later_wh.any()
+        nothing = np.zeros(0, np.int64)
         start, end = int(self.edges_s[at]), int(self.edges_s[at + 1])
         window = self._window(start)
         rows: Rows = window
@@ -410,7 +447,7 @@ class Lot:
             rows, places = ALL, (fills.buyer, fills.seller)
         wanted = np.maximum(self._target_wh(rows) - self.drawn_wh[rows], 0)
         if places is None and not wanted.any():
-            return self._at_connection(at, 0, 0, 0)
+            return self._at_connection(at, 0, 0, 0), nothing
         possible = self.chargeable_wh(wanted, start, end, rows=rows)
         if fills is None or places is None:
             asked = self._from_grid(at, wanted, possible, rows)
@@ -418,24 +455,37 @@ class Lot:
             self._billed[rows] += drawn * self._tariff[at]
             self._book(drawn, None, start, end, rows)
             self.drawn_wh[rows] += drawn
-            return self._at_connection(at, int(drawn.sum()), 0, curtailed)
+            return self._at_connection(at, int(drawn.sum()), 0, curtailed), nothing
         buyers, sellers = places
         possible[sellers] = 0
         bought, sold = np.zeros_like(possible), np.zeros_like(possible)
         can_give = self.stays.dischargeable_wh(start, end, rows=rows)
         moved = _deliverable(fills.energy_wh, buyers, sellers, possible, can_give)
+        if self._cable_wh is not None:
+            moved = np.diff(np.minimum(np.cumsum(moved), self._cable_wh[at]), prepend=0)
         np.add.at(bought, buyers, moved)
         np.add.at(sold, sellers, moved)
-        asked = self._from_grid(at, wanted - bought, possible - bought, rows)
+        left = wanted - bought
+        if not is_last and later_wh is not None:
+            np.subtract.at(left, buyers, later_wh + fills.energy_wh - moved)
+        asked = self._from_grid(at, left, np.clip(left, 0, possible - bought), rows)
         grid, curtailed = self._within_limits(at, asked, int(bought.sum()), rows)
-        self._make_good(fills, fills.energy_wh - moved, grid, buyers, int(self._tariff[at]))
+        missing = fills.energy_wh - moved
+        if not is_last:
+            leaves = self.stays.departure_s
+            stay = (leaves[fills.buyer] > end) & (leaves[fills.seller] > end)
+            missing = np.where(stay, 0, missing)
+        # Who charges at once draws what is missing now; who waits, some time in its stay.
+        instead = grid if self.rules.strategy == "at-once" else wanted - bought
+        self._make_good(fills, missing, instead, buyers, int(self._tariff[at]))
         drawn = bought + grid
         self._billed[rows] += grid * self._tariff[at]
         self._book(drawn, sold, start, end, rows)
         self.drawn_wh[rows] += drawn
         self.from_peers_wh[rows] += bought
         self.to_peers_wh[rows] += sold
-        return self._at_connection(at, int(grid.sum()), int(bought.sum()), curtailed)
+        flow = self._at_connection(at, int(grid.sum()), int(bought.sum()), curtailed)
+        return flow, moved + missing
 
     def _target_wh(self, rows: Rows) -> Int64Array:
         if self.rules.guarantee == "consent":
@@ -558,7 +608,7 @@ class Lot:
         """Settle what did not flow with whoever left, or with the lot (`terms.shortfall`).
 
         A buyer pays for what it did not take. A seller owes the grid energy that its buyer draws in
-        the interval in place of what it did not deliver.
+        place of what it did not deliver, at the tariff of this interval.
         """
         if not missing.any():
             return
@@ -620,20 +670,6 @@ def _deliverable(
         can_take[buyer] -= moved[i]
         can_give[seller] -= moved[i]
     return moved
-
-
-def _part(fills: Fills, k: int, steps: int) -> Fills:
-    """What flows of trades in the k-th of as many meter intervals; the parts add up exactly."""
-    if steps == 1:
-        return fills
-    energy = fills.energy_wh * (k + 1) // steps - fills.energy_wh * k // steps
-    return Fills(
-        buyer=fills.buyer,
-        seller=fills.seller,
-        energy_wh=energy,
-        price_ueur_per_kwh=fills.price_ueur_per_kwh,
-        seller_price_ueur_per_kwh=fills.seller_price_ueur_per_kwh,
-    )
 
 
 def _scaled(bids: Int64Array, most_wh: int) -> Int64Array:

@@ -65,6 +65,11 @@ class Efficiency:
         edges = [step.below for step in self.part_load]
         if edges != sorted(set(edges)):
             raise OptionError("part_load", edges, "steps in ascending order of `below`")
+        for step in self.part_load:
+            if step.charge_ppm > self.charge_ppm or step.discharge_ppm > self.discharge_ppm:
+                found = f"{step.charge_ppm} and {step.discharge_ppm}"
+                expected = f"at most {self.charge_ppm} and {self.discharge_ppm}, as at full power"
+                raise OptionError("part_load", found, expected)
 
     @property
     def steps(self) -> tuple[Efficiency, ...]:

@@ -13,6 +13,7 @@ from trading.errors import OptionError
 from trading.units import Int64Array
 
 HOURS = 24
+QUARTER_S = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,29 @@ class Profile:
         local = pd.DatetimeIndex(pd.to_datetime(times_s, unit="s", utc=True)).tz_convert(self.zone)
         of_hour: Int64Array = values[local.hour.to_numpy()]
         return of_hour
+
+    def over(self, edges_s: Int64Array) -> Int64Array:
+        """Value times seconds between each two Unix times, shape (n - 1,), exact.
+
+        Raises:
+            OptionError: a time lies outside the series.
+        """
+        if self.starts_s is None and len(self.values) == 1:
+            return self.values[0] * np.diff(edges_s)
+        if self.starts_s is not None:
+            self.at(np.array([edges_s[0], edges_s[-1] - 1]))
+            changes = np.array(self.starts_s, dtype=np.int64)
+        else:
+            # Local hours begin on a quarter of an hour of UTC in every zone of today.
+            first = edges_s[0] // QUARTER_S * QUARTER_S
+            changes = np.arange(first, edges_s[-1] + QUARTER_S, QUARTER_S)
+        inside = changes[(changes > edges_s[0]) & (changes < edges_s[-1])]
+        times = np.unique(np.concatenate((edges_s, inside)))
+        pieces = self.at(times[:-1]) * np.diff(times)
+        sums = np.concatenate(([0], np.cumsum(pieces)))
+        at_edges = sums[np.searchsorted(times, edges_s)]
+        total: Int64Array = np.diff(at_edges)
+        return total
 
     @property
     def highest(self) -> int:

@@ -115,7 +115,8 @@ class Site:
 
 
 def _energy_wh(power_w: Profile, edges_s: Int64Array) -> Int64Array:
-    return _whole_wh(power_w.at(edges_s[:-1]), edges_s)
+    energy: Int64Array = power_w.over(edges_s) // SECONDS_PER_HOUR
+    return energy
 
 
 def _whole_wh(power_w: Int64Array | np.int64, edges_s: Int64Array) -> Int64Array:

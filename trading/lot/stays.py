@@ -21,7 +21,7 @@ from trading.lot.physics import Acceptance, Efficiency, Taper, movable_wh
 from trading.lot.site import Site
 from trading.lot.terms import GUARANTEES, Guarantee
 from trading.tables import SESSIONS, check
-from trading.units import Int64Array, hash_units, is_fraction
+from trading.units import MAX_U32, Int64Array, hash_units, is_fraction
 
 BoolArray = npt.NDArray[np.bool_]
 Departures = Literal["actual", "estimated"]
@@ -96,8 +96,9 @@ class LotRules:
             raise OptionError("smallest_trade_wh", self.smallest_trade_wh, "1 Wh or more")
         if self.strategy not in STRATEGY_NAMES:
             raise OptionError("strategy", self.strategy, "one of " + ", ".join(STRATEGY_NAMES))
-        if self.v2g_cap_wh is not None and self.v2g_cap_wh < 0:
-            raise OptionError("v2g_cap_wh", self.v2g_cap_wh, "0 Wh or more, or None for no cap")
+        if self.v2g_cap_wh is not None and not 0 <= self.v2g_cap_wh <= MAX_U32:
+            expected = f"Wh from 0 to {MAX_U32}, or None for no cap"
+            raise OptionError("v2g_cap_wh", self.v2g_cap_wh, expected)
         if self.meter_s is not None and (
             not 60 <= self.meter_s <= self.interval_s or self.interval_s % self.meter_s
         ):

@@ -103,6 +103,18 @@ class Terms:
             return self.tariff.at(times_s)
         return np.full(np.shape(times_s), self.lot_tariff, dtype=np.int64)
 
+    def buy_over(self, edges_s: Int64Array) -> Int64Array:
+        """Mean tariff between each two Unix times, rounded down, shape (n - 1,)."""
+        if self.tariff is None:
+            return np.full(len(edges_s) - 1, self.lot_tariff, dtype=np.int64)
+        mean: Int64Array = self.tariff.over(edges_s) // np.diff(edges_s)
+        return mean
+
+    def feed_in_over(self, edges_s: Int64Array) -> Int64Array:
+        """Mean of what feeding in is paid, as `buy_over`."""
+        mean: Int64Array = self._feed_in.over(edges_s) // np.diff(edges_s)
+        return mean
+
     def feed_in_at(self, times_s: Int64Array) -> Int64Array:
         """What feeding in is paid at Unix times, shape of `times_s`."""
         return self._feed_in.at(times_s)

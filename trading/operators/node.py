@@ -22,13 +22,14 @@ from trading.operators.replica import Replica
 from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
 from trading.units import Int64Array
 
-Conduct = Literal["honest", "silent", "wrong", "malicious", "contrary"]
+Conduct = Literal["honest", "silent", "wrong", "malicious", "contrary", "two-faced"]
 CONDUCTS: dict[Conduct, str] = {
     "honest": "checks every batch on its own data",
     "silent": "never votes",
     "wrong": "checks every batch on data that are not the lot's",
     "malicious": "confirms everything, unchecked",
     "contrary": "rejects everything, unchecked",
+    "two-faced": "signs everything off chain and rejects it on chain",
 }
 """How an operator may behave; all but `honest` exist to show what the quorum withstands."""
 
@@ -200,6 +201,8 @@ class OperatorNode:
             # before the others have voted.
             self._count(submission.batch_id)
             return self._verdict(submission, "confirmed", found, "")
+        if self.conduct == "two-faced" and self.manner == "aggregated":
+            self._confirm(submission.batch_id, signed)
         reason = _reason(found) if is_honest else "no reason given"
         receipt = self._consortium.reject(submission.batch_id, reason, by=self.key)
         self.gas_used += receipt.gas_used

@@ -148,7 +148,8 @@ def seller_energy(case: Case) -> list[Finding]:
     if stays.rules.arbitrage and len(trades):
         # What it drew in its stay may be sold on: by what its battery holds then.
         first = min(start for start, _ in case.by_interval())
-        most = case.sold_wh + case.lot_at(first).left_to_sell_wh()
+        lot = case.lot_at(first)
+        most = lot.promised_wh + lot.left_to_sell_wh()
     for code in np.flatnonzero((in_batch > 0) & (total > most)):
         sentence = (
             f"{stays.ids[code]} would have sold {total[code]} Wh in all, "
@@ -223,6 +224,11 @@ def power(case: Case) -> list[Finding]:
                     f"Wh in one interval, it can move {most[code]} Wh"
                 )
                 found.append(_finding("power", _largest(trades, side, code), sentence))
+        cable = stays.rules.site.cable_wh(np.array([start, end]))
+        moved = int(bought.sum() + before_bought.sum())
+        if cable is not None and moved > int(cable[0]):
+            sentence = f"the cables would carry {moved} Wh at {_clock(start)}, at most {cable[0]}"
+            found.append(Finding(rule="power", trade_index=None, sentence=sentence))
         both = (bought + before_bought > 0) & (sold + before_sold > 0) & (bought + sold > 0)
         for code in np.flatnonzero(both):
             side = "buyer" if bought[code] else "seller"
