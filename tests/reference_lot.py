@@ -67,7 +67,8 @@ class Vehicle:
             k = min(at // 60_000, len(table) - 1)
             following = table[min(k + 1, len(table) - 1)]
             content = table[k] + (following - table[k]) * min(at - k * 60_000, 60_000) // 60_000
-            content = min(content, self.capacity * 1000)
+        if content >= self.capacity * 1000:
+            return self.can_move(self.charge_w, start, end)
         return ceil(max(content - before, 0) / EFFICIENCY) // 1000
 
     def charges(self, wanted: int, start: int, end: int) -> int:

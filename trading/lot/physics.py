@@ -204,7 +204,10 @@ class Taper:
         self._mwh = np.array(rows)
 
     def charged_wh(self, i: Int64Array, content_wh: Int64Array, seconds: Int64Array) -> Int64Array:
-        """Most energy at the meter in that time, whole Wh, for the batteries at positions `i`."""
+        """Most energy at the meter in that time, whole Wh, for the batteries at positions `i`.
+
+        The largest number for a battery that can be full by then.
+        """
         content, into_w, curve = content_wh * 1_000, self._into_w[i], self._mwh[:, i]
         left_ms = seconds * 1_000
         to_knee_ms = -(-np.maximum(curve[0] - content, 0) * SECONDS_PER_HOUR // into_w)
@@ -212,9 +215,12 @@ class Taper:
         gained = into_w * before_ms // SECONDS_PER_HOUR
         at_ms = self._at_ms(curve, content) + left_ms - before_ms
         ends = np.where(left_ms > to_knee_ms, self._content(curve, at_ms), content + gained)
-        gained = np.maximum(np.minimum(ends, self._full_mwh[i]) - content, 0)
-        charged: Int64Array = -(-gained * _PPM // self._charge_ppm) // 1_000
-        return charged
+        gained = np.maximum(ends - content, 0)
+        charged = -(-gained * _PPM // self._charge_ppm) // 1_000
+        # Whoever comes to be full is held back by what it wants, to the last Wh, and not by time.
+        is_full = ends >= self._full_mwh[i]
+        most: Int64Array = np.where(is_full, np.iinfo(np.int64).max, charged)
+        return most
 
     def seconds(self, i: Int64Array, content_wh: Int64Array, final_wh: Int64Array) -> Int64Array:
         """Within which the batteries at positions `i` surely come from one content to another."""
