@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from trading.chain import Consortium, Key, Mandate, Network, PriceBand, Submission, deploy
-from trading.chain.records import RegisterReceipt, SubmitReceipt
+from trading.chain.records import SubmitReceipt
 
 GENESIS_TIME = 1_572_307_200
 SEED = 7
@@ -47,16 +47,12 @@ class World:
             self.lot_operator,
         ]
         call = self.consortium.call
-        opened = self.consortium.send_all(
-            [
-                call("setAggregator", self.engine, True, by=self.authority),
-                *(call("register", bytes([n]) * 32, by=owner) for n, owner in enumerate(owners, 1)),
-            ]
-        )
+        self.consortium.set_aggregator(self.engine.address, True, by=self.authority)
+        # One after another: a node may mine those of different keys in another order, and tests
+        # know accounts by number.
         self.accounts = {
-            owner.name: receipt.account
-            for owner, receipt in zip(owners, opened[1:], strict=True)
-            if isinstance(receipt, RegisterReceipt)
+            owner.name: self.consortium.register(bytes([number]) * 32, by=owner).account
+            for number, owner in enumerate(owners, 1)
         }
         buyers = [self.buyer, self.other_buyer]
         self.consortium.send_all(
