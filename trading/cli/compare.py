@@ -12,9 +12,13 @@ from typing import Annotated
 import typer
 
 from trading.cli.simulate import (
+    AssignmentRule,
+    Day,
     DeparturesName,
+    FirstDay,
     Interval,
     Json,
+    LastDay,
     LotFee,
     LotFile,
     LotTariff,
@@ -24,6 +28,7 @@ from trading.cli.simulate import (
     Share,
     StrategyOption,
     Wear,
+    Zone,
     interval_seconds,
     progress_bars,
 )
@@ -65,22 +70,11 @@ def compare(
             "own prices and run once.",
         ),
     ] = None,
-    date: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM-DD", help="The day: local arrivals on it.")
-    ] = None,
-    from_date: Annotated[
-        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day of a range.")
-    ] = None,
-    to_date: Annotated[
-        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, inclusive.")
-    ] = None,
-    timezone: Annotated[
-        str | None,
-        typer.Option(metavar="ZONE", help="IANA zone of the site; the format's without it."),
-    ] = None,
-    assignment: Annotated[
-        str, typer.Option(metavar="RULE", help="Where the format has no SoC: {assignments}.")
-    ] = "anchored-departure",
+    date: Day = None,
+    from_date: FirstDay = None,
+    to_date: LastDay = None,
+    timezone: Zone = None,
+    assignment: AssignmentRule = "anchored-departure",
     seed: Seed = 0,
     interval: Interval = "15min",
     v2g_share: Share = 1.0,

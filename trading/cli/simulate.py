@@ -37,6 +37,21 @@ Out = Annotated[
         help="Folder for tables, figures and report; made if need be.",
     ),
 ]
+Day = Annotated[
+    str | None, typer.Option(metavar="YYYY-MM-DD", help="The day: local arrivals on it.")
+]
+FirstDay = Annotated[
+    str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day of a range.")
+]
+LastDay = Annotated[
+    str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, inclusive.")
+]
+Zone = Annotated[
+    str | None, typer.Option(metavar="ZONE", help="IANA zone of the site; the format's without it.")
+]
+AssignmentRule = Annotated[
+    str, typer.Option(metavar="RULE", help="Where the format has no SoC: {assignments}.")
+]
 Interval = Annotated[
     str, typer.Option(metavar="TIME", help="Market interval, 1min to 60min, such as 15min.")
 ]
@@ -189,23 +204,11 @@ def simulate(
     file_format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="Format of the file: {formats}.")
     ],
-    date: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM-DD", help="The day: local arrivals on it.")
-    ] = None,
-    from_date: Annotated[
-        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day of a range.")
-    ] = None,
-    to_date: Annotated[
-        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, inclusive.")
-    ] = None,
-    timezone: Annotated[
-        str | None,
-        typer.Option(metavar="ZONE", help="IANA zone of the site; the format's without it."),
-    ] = None,
-    assignment: Annotated[
-        str,
-        typer.Option(metavar="RULE", help="Where the format has no SoC: {assignments}."),
-    ] = "anchored-departure",
+    date: Day = None,
+    from_date: FirstDay = None,
+    to_date: LastDay = None,
+    timezone: Zone = None,
+    assignment: AssignmentRule = "anchored-departure",
     interval: Interval = "15min",
     network: NetworkName = "embedded",
     operators: Operators = 4,

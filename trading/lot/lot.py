@@ -123,7 +123,6 @@ class Lot:
         self.refund_ueur = np.zeros(n, np.int64)
         self.shortfall_wh = 0
         self._billed = np.zeros(n, np.int64)
-        self._replacement_billed = np.zeros(n, np.int64)
         self._wants = STRATEGIES[self.rules.strategy]
         self._steps = self.rules.efficiency.steps
         self._drawn_at = np.zeros((len(self._steps), n), np.int64)
@@ -168,11 +167,6 @@ class Lot:
     def grid_bill_ueur(self) -> Int64Array:
         """What each session owes for grid energy so far, every kWh at the tariff of its time."""
         return self._billed // 1_000
-
-    @property
-    def lot_bears_ueur(self) -> Int64Array:
-        """What the lot pays for energy that leaving sellers owe, where it bears the shortfall."""
-        return self._replacement_billed // 1_000
 
     def chargeable_wh(
         self,
@@ -308,11 +302,9 @@ class Lot:
     def posted(self, interval: Interval) -> PeerPrice | None:
         """The price posted for an interval, as its offers have it."""
         offers = self.offers(interval) if self.terms.pricing is not None else None
-        return (
-            self._quote(interval.start_s, BookTotals(demand_wh=0, supply_wh=0))
-            if (offers is None)
-            else offers.price
-        )
+        if offers is not None:
+            return offers.price
+        return self._quote(interval.start_s, BookTotals(demand_wh=0, supply_wh=0))
 
     def _quote(self, start_s: int, totals: BookTotals) -> PeerPrice | None:
         return self.terms.quote(
@@ -335,7 +327,8 @@ class Lot:
             left = stays.ask_cap_wh[rows] - self.promised_wh[rows]
             if not rules.efficiency.part_load:
                 return left
-            bound = worst.discharge_from(np.maximum(self._own_wh() - stays.kept_wh, 0)[rows])
+            own = stays.content_wh - self.gave_wh
+            bound = worst.discharge_from(np.maximum(own - stays.kept_wh, 0)[rows])
             bounded: Int64Array = np.minimum(left, bound)
             return bounded
         above = np.maximum(self.content_wh - stays.kept_wh, 0)[rows]
@@ -343,10 +336,6 @@ class Lot:
         if rules.v2g_cap_wh is not None:
             left = np.minimum(left, rules.v2g_cap_wh - self.promised_wh[rows])
         return left
-
-    def _own_wh(self) -> Int64Array:
-        """What is left of the content on arrival."""
-        return self.stays.content_wh - self.gave_wh
 
     def _ceilings(self, at: int) -> Int64Array:
         """What grid energy costs each buyer instead: now's tariff if it would charge now."""
@@ -621,7 +610,6 @@ class Lot:
             self.covered_wh[buyer] += replaced
             self._billed[buyer] -= replaced * tariff
             if lot_bears:
-                self._replacement_billed[buyer] += replaced * tariff
                 left = np.array([missing[i] - replaced])
                 self.refund_ueur[buyer] += cost_ueur(left, fills.price_ueur_per_kwh[i : i + 1])[0]
             else:

@@ -51,7 +51,7 @@ class LotRun:
         replacements: price of energy at each driver's home.
         owed_wh: grid energy that a session owes because it left before delivering what it sold.
         covered_wh: grid energy that a session drew at the expense of a seller who had left.
-        refund_ueur, lot_bears_ueur: what the lot pays for leavers, where it bears the shortfall.
+        refund_ueur: what the lot pays back to buyers who left, where it bears the shortfall.
         shortfall_wh: agreed energy that did not flow because a party left before its time.
         blocked, blocked_wh: trades, and their energy, that the same day would have had more if
             floor and ceiling did not matter; 0 where they kept no interval from trading, and in an
@@ -69,7 +69,6 @@ class LotRun:
     peers_wh: Int64Array
     pv_wh: Int64Array
     export_wh: Int64Array
-    export_grid_only_wh: Int64Array
     cable_loss_wh: Int64Array
     curtailed_wh: Int64Array
     curtailed_grid_only_wh: Int64Array
@@ -86,7 +85,6 @@ class LotRun:
     owed_wh: Int64Array
     covered_wh: Int64Array
     refund_ueur: Int64Array
-    lot_bears_ueur: Int64Array
     shortfall_wh: int
     blocked: int
     blocked_wh: int
@@ -248,7 +246,6 @@ def _run_of(day: _Day, flows: list[Flow], alone: Lot, alone_flows: list[Flow]) -
         peers_wh=column("peers_wh", flows),
         pv_wh=column("pv_wh", flows),
         export_wh=column("export_wh", flows),
-        export_grid_only_wh=column("export_wh", alone_flows),
         cable_loss_wh=column("cable_loss_wh", flows),
         curtailed_wh=column("curtailed_wh", flows),
         curtailed_grid_only_wh=column("curtailed_wh", alone_flows),
@@ -265,7 +262,6 @@ def _run_of(day: _Day, flows: list[Flow], alone: Lot, alone_flows: list[Flow]) -
         owed_wh=lot.owed_wh,
         covered_wh=lot.covered_wh,
         refund_ueur=lot.refund_ueur,
-        lot_bears_ueur=lot.lot_bears_ueur,
         shortfall_wh=lot.shortfall_wh,
         blocked=blocked,
         blocked_wh=blocked_wh,
