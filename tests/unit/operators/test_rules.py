@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trading.lot import LotRules, Stays, Terms
+from trading.lot import LotRules, Site, Stays, Terms
 from trading.operators import Case, findings
 from trading.operators.replica import Replica
 from trading.operators.rules import UNKNOWN_PARTY
@@ -178,3 +178,23 @@ def test_under_whole_a_seller_may_sell_only_what_it_can_recharge():
     departure = [table["departure"][0], table["departure"][1], START + pd.Timedelta(minutes=20)]
     soon = table.assign(departure=[*departure, table["departure"][3]])
     assert rules_broken(case(stays=Stays(soon, rules), **prices)) == {"guarantee"}
+
+
+def stays_under(rules: LotRules) -> Stays:
+    return Stays(stays().table, rules)
+
+
+def test_the_cables_bound_what_all_trades_of_an_interval_move():
+    tight = stays_under(replace(RULES_OF_LOT, site=Site(cable_w=3_000)))
+    assert findings(case(stays=tight, energy_wh=750)) == []
+    assert rules_broken(case(stays=tight, energy_wh=751)) == {"power"}
+
+
+def test_under_arbitrage_the_batches_of_an_interval_count_together():
+    rules = replace(RULES_OF_LOT, arbitrage=True, v2g_cap_wh=1_500)
+    own = stays_under(rules)
+    before = np.array([0, 0, 1_000, 0])
+    assert findings(case(stays=own, energy_wh=1_500)) == []
+    earlier = {"sold_wh": before, "in_interval_wh": {START_S: (np.zeros(4, int), before)}}
+    assert "seller energy" in rules_broken(case(stays=own, energy_wh=501, **earlier))
+    assert "seller energy" not in rules_broken(case(stays=own, energy_wh=500, **earlier))
