@@ -198,3 +198,16 @@ def test_another_mandate_than_the_signed_one_is_refused(world: World) -> None:
         consortium.set_mandate_by_signature(
             account, looser, deadline=deadline, signature=change, by=world.engine
         )
+
+
+def test_a_large_quorum_fits_one_bundle(world: World) -> None:
+    more = [Key.demonstration(7, f"another operator {number}") for number in range(56)]
+    world.consortium.send_all(
+        [world.consortium.call("addOperator", key.address, by=world.authority) for key in more]
+    )
+    operators = [*world.operators, *more]
+    world.consortium.set_quorum(len(operators), by=world.authority)
+    batch = world.pending()
+    bundle = signed(world, batch.batch_id, operators)
+    world.consortium.confirm_with_signatures(batch.batch_id, bundle, by=world.engine)
+    assert world.consortium.state_of(batch.batch_id) is BatchState.CONFIRMED
