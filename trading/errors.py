@@ -6,6 +6,7 @@ PeerchargeError
 │   ├── OptionError                  one argument or option: name, value, expected
 │   └── ConfigError                  keys of a configuration file: file, key, value, expected
 ├── SweepError (RuntimeError)        the machines that run a sweep failed, not its scenarios
+├── StoreError (RuntimeError)        a database cannot be used: locked, full, of another version
 ├── SolverError (RuntimeError)       an optimisation ended without the answer that it must have
 └── LedgerError (RuntimeError)       anything the ledger says or fails to say
     ├── LedgerUnreachableError       no answer from the node; retryable
@@ -106,6 +107,10 @@ class ConfigError(InputError):
 
 class SweepError(PeerchargeError, RuntimeError):
     """A sweep cannot go on; what it has computed is kept, and the same call goes on from there."""
+
+
+class StoreError(PeerchargeError, RuntimeError):
+    """A database cannot be used as it is; what was committed to it is kept."""
 
 
 class LedgerError(PeerchargeError, RuntimeError):

@@ -112,21 +112,9 @@ def rebuild(events: Iterable[LedgerEvent]) -> Ledger:
         LedgerError: an event does not follow from those before it: some are missing, or they are
             not in order, or not of one contract.
     """
-    fold = _Fold()
+    fold = Fold()
     for event in events:
-        apply = _APPLY.get(event.name)
-        if apply is None:
-            raise LedgerError(
-                f"event {event.name} in block {event.block} is not one that this version knows; "
-                "use the version of peercharge that belongs to the contract."
-            )
-        try:
-            apply(fold, event)
-        except KeyError as error:
-            raise LedgerError(
-                f"event {event.name} in block {event.block} is about {error.args[0]}, which no "
-                "event before it mentions; read the events from the contract's first block on."
-            ) from error
+        fold.apply(event)
     return fold.ledger()
 
 
@@ -134,8 +122,8 @@ _NO_BAND = PriceBand(lowest_ueur_per_kwh=0, highest_ueur_per_kwh=0)
 
 
 @dataclass(slots=True)
-class _Fold:
-    """The state so far; one method an event, named after it."""
+class Fold:
+    """The state so far; `apply` takes one event more, by the method that is named after it."""
 
     accounts: dict[int, Account] = field(default_factory=dict)
     batches: dict[str, RebuiltBatch] = field(default_factory=dict)
@@ -152,7 +140,28 @@ class _Fold:
     largest_spread: int = 0
     is_paused: bool = False
 
+    def apply(self, event: LedgerEvent) -> None:
+        """Take in the next event.
+
+        Raises:
+            As `rebuild`.
+        """
+        change = _APPLY.get(event.name)
+        if change is None:
+            raise LedgerError(
+                f"event {event.name} in block {event.block} is not one that this version knows; "
+                "use the version of peercharge that belongs to the contract."
+            )
+        try:
+            change(self, event)
+        except KeyError as error:
+            raise LedgerError(
+                f"event {event.name} in block {event.block} is about {error.args[0]}, which no "
+                "event before it mentions; read the events from the contract's first block on."
+            ) from error
+
     def ledger(self) -> Ledger:
+        """The state, a live view: it moves with further events."""
         return Ledger(
             accounts=MappingProxyType(self.accounts),
             batches=MappingProxyType(self.batches),
@@ -172,36 +181,36 @@ class _Fold:
 
     # Governance
 
-    def authority_proposed(self, event: LedgerEvent) -> None:
+    def _authority_proposed(self, event: LedgerEvent) -> None:
         proposed = event.arguments["proposed"]
         self.pending_authority = None if proposed == NOBODY else proposed
 
-    def authority_transferred(self, event: LedgerEvent) -> None:
+    def _authority_transferred(self, event: LedgerEvent) -> None:
         self.authority, self.pending_authority = event.arguments["authority"], None
 
-    def operator_added(self, event: LedgerEvent) -> None:
+    def _operator_added(self, event: LedgerEvent) -> None:
         self.seats[event.arguments["seat"]] = event.arguments["operator"]
 
-    def operator_removed(self, event: LedgerEvent) -> None:
+    def _operator_removed(self, event: LedgerEvent) -> None:
         del self.seats[event.arguments["seat"]]
 
-    def operator_rotated(self, event: LedgerEvent) -> None:
+    def _operator_rotated(self, event: LedgerEvent) -> None:
         del self.seats[event.arguments["oldSeat"]]
         self.seats[event.arguments["newSeat"]] = event.arguments["to"]
 
-    def quorum_set(self, event: LedgerEvent) -> None:
+    def _quorum_set(self, event: LedgerEvent) -> None:
         self.quorum = event.arguments["quorum"]
 
-    def price_band_set(self, event: LedgerEvent) -> None:
+    def _price_band_set(self, event: LedgerEvent) -> None:
         self.band = PriceBand(
             lowest_ueur_per_kwh=event.arguments["lowest"],
             highest_ueur_per_kwh=event.arguments["highest"],
         )
 
-    def largest_spread_set(self, event: LedgerEvent) -> None:
+    def _largest_spread_set(self, event: LedgerEvent) -> None:
         self.largest_spread = event.arguments["spread"]
 
-    def lot_set(self, event: LedgerEvent) -> None:
+    def _lot_set(self, event: LedgerEvent) -> None:
         lot, account = event.arguments["lot"], event.arguments["account"]
         if account:
             self.lots[lot] = account
@@ -209,19 +218,19 @@ class _Fold:
         else:
             self.open_lots.discard(lot)
 
-    def aggregator_set(self, event: LedgerEvent) -> None:
+    def _aggregator_set(self, event: LedgerEvent) -> None:
         change = self.aggregators.add if event.arguments["admitted"] else self.aggregators.discard
         change(event.arguments["aggregator"])
 
-    def paused(self, _event: LedgerEvent) -> None:
+    def _paused(self, _event: LedgerEvent) -> None:
         self.is_paused = True
 
-    def unpaused(self, _event: LedgerEvent) -> None:
+    def _unpaused(self, _event: LedgerEvent) -> None:
         self.is_paused = False
 
     # Accounts
 
-    def account_registered(self, event: LedgerEvent) -> None:
+    def _account_registered(self, event: LedgerEvent) -> None:
         found = event.arguments
         self.accounts[found["account"]] = Account(
             number=found["account"],
@@ -233,7 +242,7 @@ class _Fold:
             mandate=None,
         )
 
-    def mandate_set(self, event: LedgerEvent) -> None:
+    def _mandate_set(self, event: LedgerEvent) -> None:
         found = event.arguments
         mandate = Mandate(
             max_buy_ueur_per_kwh=found["maxBuyPrice"],
@@ -244,52 +253,52 @@ class _Fold:
         )
         self._change(found["account"], mandate=mandate)
 
-    def mandate_revoked(self, event: LedgerEvent) -> None:
+    def _mandate_revoked(self, event: LedgerEvent) -> None:
         self._change(event.arguments["account"], mandate=None)
 
-    def nonce_used(self, event: LedgerEvent) -> None:
+    def _nonce_used(self, event: LedgerEvent) -> None:
         self.nonces[event.arguments["owner"]] = event.arguments["nonce"] + 1
 
-    def deposited(self, event: LedgerEvent) -> None:
+    def _deposited(self, event: LedgerEvent) -> None:
         self._move(event.arguments["account"], free=event.arguments["amount"])
         self.tracked_ueur += event.arguments["amount"]
 
-    def withdrawn(self, event: LedgerEvent) -> None:
+    def _withdrawn(self, event: LedgerEvent) -> None:
         self._move(event.arguments["account"], free=-event.arguments["amount"])
         self.tracked_ueur -= event.arguments["amount"]
 
     # Batches
 
-    def batch_submitted(self, event: LedgerEvent) -> None:
+    def _batch_submitted(self, event: LedgerEvent) -> None:
         submission = Submission.of(event)
         self.batches[event.batch_id] = RebuiltBatch(submission=submission)
         for trade in _amounts(submission):
             self._move(trade.buyer, free=-trade.cost, locked=trade.cost)
             self._change(trade.buyer, sequence=trade.sequence)
 
-    def batch_confirmed_by(self, event: LedgerEvent) -> None:
+    def _batch_confirmed_by(self, event: LedgerEvent) -> None:
         self._vote(event, is_confirmation=True, reason="")
 
-    def batch_rejected_by(self, event: LedgerEvent) -> None:
+    def _batch_rejected_by(self, event: LedgerEvent) -> None:
         self._vote(event, is_confirmation=False, reason=event.arguments["reason"])
 
-    def batch_confirmed(self, event: LedgerEvent) -> None:
+    def _batch_confirmed(self, event: LedgerEvent) -> None:
         self._put(event, stored=BatchState.CONFIRMED)
 
-    def batch_rejected(self, event: LedgerEvent) -> None:
+    def _batch_rejected(self, event: LedgerEvent) -> None:
         self._put(event, stored=BatchState.REJECTED)
 
-    def batch_cancelled(self, event: LedgerEvent) -> None:
+    def _batch_cancelled(self, event: LedgerEvent) -> None:
         self._put(event, stored=BatchState.CANCELLED)
 
-    def batch_settled(self, event: LedgerEvent) -> None:
+    def _batch_settled(self, event: LedgerEvent) -> None:
         for trade in _amounts(self.batches[event.batch_id].submission):
             self._move(trade.buyer, locked=-trade.cost)
             self._move(trade.seller, free=trade.income)
             self._move(self.lots[trade.lot], free=trade.cost - trade.income)
         self._put(event, stored=BatchState.SETTLED, closed_at=event.time)
 
-    def batch_refunded(self, event: LedgerEvent) -> None:
+    def _batch_refunded(self, event: LedgerEvent) -> None:
         for trade in _amounts(self.batches[event.batch_id].submission):
             self._move(trade.buyer, free=trade.cost, locked=-trade.cost)
         self._put(event, stored=BatchState.REFUNDED, closed_at=event.time)
@@ -349,33 +358,33 @@ def _amounts(submission: Submission) -> list[_Amounts]:
     ]
 
 
-_APPLY: Mapping[str, Callable[[_Fold, LedgerEvent], None]] = {
-    "AuthorityProposed": _Fold.authority_proposed,
-    "AuthorityTransferred": _Fold.authority_transferred,
-    "OperatorAdded": _Fold.operator_added,
-    "OperatorRemoved": _Fold.operator_removed,
-    "OperatorRotated": _Fold.operator_rotated,
-    "QuorumSet": _Fold.quorum_set,
-    "PriceBandSet": _Fold.price_band_set,
-    "LargestSpreadSet": _Fold.largest_spread_set,
-    "LotSet": _Fold.lot_set,
-    "AggregatorSet": _Fold.aggregator_set,
-    "Paused": _Fold.paused,
-    "Unpaused": _Fold.unpaused,
-    "AccountRegistered": _Fold.account_registered,
-    "MandateSet": _Fold.mandate_set,
-    "MandateRevoked": _Fold.mandate_revoked,
-    "NonceUsed": _Fold.nonce_used,
-    "Deposited": _Fold.deposited,
-    "Withdrawn": _Fold.withdrawn,
-    "BatchSubmitted": _Fold.batch_submitted,
-    "BatchConfirmedBy": _Fold.batch_confirmed_by,
-    "BatchRejectedBy": _Fold.batch_rejected_by,
-    "BatchConfirmed": _Fold.batch_confirmed,
-    "BatchRejected": _Fold.batch_rejected,
-    "BatchCancelled": _Fold.batch_cancelled,
-    "BatchSettled": _Fold.batch_settled,
-    "BatchRefunded": _Fold.batch_refunded,
+_APPLY: Mapping[str, Callable[[Fold, LedgerEvent], None]] = {
+    "AuthorityProposed": Fold._authority_proposed,
+    "AuthorityTransferred": Fold._authority_transferred,
+    "OperatorAdded": Fold._operator_added,
+    "OperatorRemoved": Fold._operator_removed,
+    "OperatorRotated": Fold._operator_rotated,
+    "QuorumSet": Fold._quorum_set,
+    "PriceBandSet": Fold._price_band_set,
+    "LargestSpreadSet": Fold._largest_spread_set,
+    "LotSet": Fold._lot_set,
+    "AggregatorSet": Fold._aggregator_set,
+    "Paused": Fold._paused,
+    "Unpaused": Fold._unpaused,
+    "AccountRegistered": Fold._account_registered,
+    "MandateSet": Fold._mandate_set,
+    "MandateRevoked": Fold._mandate_revoked,
+    "NonceUsed": Fold._nonce_used,
+    "Deposited": Fold._deposited,
+    "Withdrawn": Fold._withdrawn,
+    "BatchSubmitted": Fold._batch_submitted,
+    "BatchConfirmedBy": Fold._batch_confirmed_by,
+    "BatchRejectedBy": Fold._batch_rejected_by,
+    "BatchConfirmed": Fold._batch_confirmed,
+    "BatchRejected": Fold._batch_rejected,
+    "BatchCancelled": Fold._batch_cancelled,
+    "BatchSettled": Fold._batch_settled,
+    "BatchRefunded": Fold._batch_refunded,
 }
 
 EVENTS = frozenset(_APPLY)

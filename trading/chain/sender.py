@@ -185,27 +185,31 @@ def read(network: Network, interface: Interface, address: ChecksumAddress, data:
     return _ask(network, interface, {"to": address, "data": HexBytes(data)}, "latest")
 
 
-def _explained(network: Network, signed: Signed, receipt: RawReceipt) -> LedgerRevertedError:
+def explained(
+    network: Network,
+    interface: Interface,
+    *,
+    sender: str,
+    to: ChecksumAddress | None,
+    data: bytes,
+    gas: int,
+    block: int,
+    gas_used: int,
+) -> LedgerRevertedError:
     """Why a mined transaction failed, found by asking the same call again.
 
     Alone in its block, the state after the block is the state it met, time included. Among others,
     the state before the block is nearer.
     """
-    call = signed.call
-    fields: TxParams = {
-        "from": call.key.address,
-        "data": HexBytes(call.data),
-        "gas": call.gas,
-    }
-    if call.to is not None:
-        fields["to"] = call.to
-    block = int(receipt["blockNumber"])
+    fields: TxParams = {"from": sender, "data": HexBytes(data), "gas": gas}
+    if to is not None:
+        fields["to"] = to
     with reaching(network.name):
         alone = network.w3.eth.get_block_transaction_count(block) == 1
     error: LedgerRevertedError | None = None
     for number in (block, block - 1) if alone else (block - 1, block):
         try:
-            _ask(network, call.interface, fields, BlockNumber(number))
+            _ask(network, interface, fields, BlockNumber(number))
         except LedgerRevertedError as found:
             error = found
             break
@@ -214,12 +218,23 @@ def _explained(network: Network, signed: Signed, receipt: RawReceipt) -> LedgerR
         except LedgerError:
             # Some nodes answer a call that ran out of gas with an error of their own.
             continue
-    if int(receipt["gasUsed"]) >= call.gas and (
-        error is None or error.name in ("Error", "Unknown")
-    ):
-        error = as_error("OutOfGas", {"gas": call.gas})
-    if error is None:
-        error = as_error("Unknown", {"data": "0x"})
+    if gas_used >= gas and (error is None or error.name in ("Error", "Unknown")):
+        error = as_error("OutOfGas", {"gas": gas})
+    return as_error("Unknown", {"data": "0x"}) if error is None else error
+
+
+def _explained(network: Network, signed: Signed, receipt: RawReceipt) -> LedgerRevertedError:
+    call = signed.call
+    error = explained(
+        network,
+        call.interface,
+        sender=call.key.address,
+        to=call.to,
+        data=call.data,
+        gas=call.gas,
+        block=int(receipt["blockNumber"]),
+        gas_used=int(receipt["gasUsed"]),
+    )
     error.transaction = signed.transaction
     return error
 

@@ -161,7 +161,7 @@ def _enrol(
     valid_until, deadline = _latest_s(consortium.network, stays), _deadline_s(consortium.network)
     wallets: dict[str, Wallet] = {}
     drivers = list(cast.drivers.items())
-    amounts = {session: _deposit_ueur(session, stays, terms, price) for session in cast.drivers}
+    amounts = {session: deposit_ueur(session, stays, terms, price) for session in cast.drivers}
     # The demonstration's bank: drivers pay it in euro, it deposits for them.
     consortium.token.mint(cast.engine.address, sum(amounts.values()), by=cast.authority)
     consortium.token.approve(consortium.address, sum(amounts.values()), by=cast.engine)
@@ -171,7 +171,10 @@ def _enrol(
             consortium,
             cast.engine,
             {
-                session: (key, _mandate(session, stays, terms, price, cast.engine, valid_until))
+                session: (
+                    key,
+                    demonstration_mandate(session, stays, terms, price, cast.engine, valid_until),
+                )
                 for session, key in some
             },
             deadline=deadline,
@@ -214,7 +217,7 @@ def _open(
     }
 
 
-def _mandate(
+def demonstration_mandate(
     session: str, stays: Stays, terms: Terms, price: PeerPrice, engine: Key, valid_until: int
 ) -> Mandate:
     """The driver's own limits: a buyer's ceiling or a seller's floor, for the lot's engine."""
@@ -237,7 +240,7 @@ def _least(floor: int, terms: Terms, price: PeerPrice) -> int:
     return 0 if terms.pricing or terms.tariff else min(floor, price.seller_ueur_per_kwh)
 
 
-def _deposit_ueur(session: str, stays: Stays, terms: Terms, price: PeerPrice) -> int:
+def deposit_ueur(session: str, stays: Stays, terms: Terms, price: PeerPrice) -> int:
     """What a buyer pays in; 0 for a seller."""
     most_wh = int(stays.bid_cap_wh[stays.code_of(session)])
     if not most_wh:

@@ -178,7 +178,7 @@ class _Day:
             return None
         numbers = np.arange(len(fills))
         if self.agree is not None:
-            table = _table(self.stays, [(interval.start_s, numbers, fills)])
+            table = trades_of_interval(self.stays, interval.start_s, fills)
             agreed = self.agree(interval.start_s, table)
             numbers, fills = agreed.index.to_numpy(), self._fills(agreed)
         if not len(fills):
@@ -188,21 +188,13 @@ class _Day:
 
     def _matched(self, offers: Offers) -> Fills | None:
         """The mechanism's fills without those too small to settle."""
-        if offers.price is None:
+        market = matched(self.stays, offers, self.mechanism)
+        if market is None:
             self.is_blocked = True
             return None
-        book = offers.book(self.stays)
-        fills = self.mechanism(book, offers.price)
-        if not len(fills):
-            self.is_blocked = True
-            return None
-        smallest = self.rules.smallest_trade_wh
-        if self.rules.merge_small:
-            fills = merge_small(book, fills, smallest_wh=smallest).fills
-        cost = fills.energy_wh * fills.price_ueur_per_kwh // 1000
-        is_dust = (fills.energy_wh < smallest) | (cost == 0)
-        self.dust_wh += int(fills.energy_wh[is_dust].sum())
-        return fills.take(~is_dust)
+        fills, dust_wh = market
+        self.dust_wh += dust_wh
+        return fills
 
     def _fills(self, trades: pd.DataFrame) -> Fills:
         """Agreed trades as codes: the ledger may have agreed to others than were matched."""
@@ -225,6 +217,30 @@ class _Day:
         would = _table(self.stays, day.agreed)
         more_wh = int(would["energy_wh"].sum()) - int(trades["energy_wh"].sum())
         return max(len(would) - len(trades), 0), max(more_wh, 0)
+
+
+def matched(stays: Stays, offers: Offers, mechanism: Mechanism) -> tuple[Fills, int] | None:
+    """What a market makes of offers: fills large enough to settle, and the Wh of the others.
+
+    None where nothing is posted, or nobody's limits meet.
+    """
+    if offers.price is None:
+        return None
+    book = offers.book(stays)
+    fills = mechanism(book, offers.price)
+    if not len(fills):
+        return None
+    smallest = stays.rules.smallest_trade_wh
+    if stays.rules.merge_small:
+        fills = merge_small(book, fills, smallest_wh=smallest).fills
+    cost = fills.energy_wh * fills.price_ueur_per_kwh // 1000
+    is_dust = (fills.energy_wh < smallest) | (cost == 0)
+    return fills.take(~is_dust), int(fills.energy_wh[is_dust].sum())
+
+
+def trades_of_interval(stays: Stays, start_s: int, fills: Fills) -> pd.DataFrame:
+    """The trade table of the fills of one interval, numbered from 0."""
+    return _table(stays, [(start_s, np.arange(len(fills)), fills)])
 
 
 def _run_of(day: _Day, flows: list[Flow], alone: Lot, alone_flows: list[Flow]) -> LotRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, cast
 from eth_typing import ChecksumAddress
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.exceptions import TransactionNotFound
+from web3.exceptions import BlockNotFound, TransactionNotFound
 from web3.providers.base import JSONBaseProvider
 from web3.types import BlockIdentifier, LogReceipt, RPCEndpoint, RPCResponse, TxParams
 
@@ -50,6 +51,16 @@ class Log:
     position: int
     transaction: str
     sender: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one transaction that is in a block."""
+
+    block: int
+    block_hash: str
+    gas_used: int
+    succeeded: bool
 
 
 @dataclass(slots=True)
@@ -105,6 +116,17 @@ class Network(ABC):
         """Unix seconds of a block."""
         with reaching(self.name):
             return int(self.w3.eth.get_block(number)["timestamp"])
+
+    def block_hash(self, number: int) -> str | None:
+        """Hash of a block; None where the chain has none with this number."""
+        try:
+            with reaching(self.name):
+                found = self.w3.eth.get_block(number)["hash"].to_0x_hex()
+        except LedgerError as error:
+            if isinstance(error.__cause__, BlockNotFound):
+                return None
+            raise
+        return str(found)
 
     def travel_to(self, timestamp: int) -> None:
         """Mine one block at `timestamp`, so that `now()` is `timestamp`.
@@ -172,6 +194,46 @@ class Network(ABC):
                 return None
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, self.slowest_poll_s)
+
+    def offer(self, signed: Sequence[bytes]) -> list[str]:
+        """Send signed transactions in order, whatever becomes of those before.
+
+        Returns:
+            For each what the node had against it; empty where it took it, or had it already.
+
+        Raises:
+            LedgerUnreachableError: no answer; which of them the node has is not known.
+        """
+        said = []
+        for raw in signed:
+            try:
+                self.send_raw([raw])
+                said.append("")
+            except LedgerUnreachableError:
+                raise
+            except LedgerError as error:
+                said.append(objection(str(error)))
+        return said
+
+    def outcomes(self, transactions: Sequence[str]) -> list[Outcome | None]:
+        """What became of transactions, by hash; None for one that is in no block yet."""
+        found = [self.receipt(HexBytes(one), timeout_s=0) for one in transactions]
+        return [
+            Outcome(
+                block=int(receipt["blockNumber"]),
+                block_hash=receipt["blockHash"].to_0x_hex(),
+                gas_used=int(receipt["gasUsed"]),
+                succeeded=receipt["status"] == 1,
+            )
+            if receipt is not None
+            else None
+            for receipt in found
+        ]
+
+    def mined_count(self, address: str) -> int:
+        """How many transactions of `address` are in blocks."""
+        with reaching(self.name):
+            return int(self.w3.eth.get_transaction_count(Web3.to_checksum_address(address)))
 
     @abstractmethod
     def logs(self, address: ChecksumAddress, from_block: int, to_block: int) -> list[Log]:
@@ -243,9 +305,43 @@ class JsonRpcNetwork(Network):
         answers = self.ask_all([(method, [HexBytes(raw).to_0x_hex()]) for raw in signed])
         return [HexBytes(answer) for answer in answers]
 
+    def offer(self, signed: Sequence[bytes]) -> list[str]:
+        """As any network does, up to `batch_size` of them in one request."""
+        method = "eth_sendRawTransaction"
+        answers = self.answers([(method, [HexBytes(raw).to_0x_hex()]) for raw in signed])
+        said = []
+        for answer in answers:
+            try:
+                result_of(answer, self.name)
+                said.append("")
+            except LedgerUnreachableError:
+                raise
+            except LedgerError as error:
+                said.append(objection(str(error)))
+        return said
+
+    def outcomes(self, transactions: Sequence[str]) -> list[Outcome | None]:
+        """As any network does, up to `batch_size` of them in one request."""
+        found = self.ask_all([("eth_getTransactionReceipt", [one]) for one in transactions])
+        return [
+            Outcome(
+                block=int(receipt["blockNumber"], 16),
+                block_hash=str(receipt["blockHash"]),
+                gas_used=int(receipt["gasUsed"], 16),
+                succeeded=int(receipt["status"], 16) == 1,
+            )
+            if receipt is not None
+            else None
+            for receipt in found
+        ]
+
     def ask_all(self, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Results of many JSON-RPC requests, up to `batch_size` in one message."""
-        results: list[Any] = []
+        return [result_of(answer, self.name) for answer in self.answers(requests)]
+
+    def answers(self, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[RPCResponse]:
+        """Answers to many JSON-RPC requests, refusals among them, in the order of the requests."""
+        results: list[RPCResponse] = []
         for start in range(0, len(requests), self.batch_size):
             part = requests[start : start + self.batch_size]
             message = [(RPCEndpoint(method), list(parameters)) for method, parameters in part]
@@ -256,8 +352,16 @@ class JsonRpcNetwork(Network):
                 raise LedgerUnreachableError(
                     f"{self.name} did not answer a batch of requests; check that it takes them."
                 )
-            results += [result_of(answer, self.name) for answer in answers]
+            results += answers
         return results
+
+
+_HAS_IT = re.compile(r"already known|known transaction|already imported|already exists", re.I)
+
+
+def objection(said: str) -> str:
+    """What a node said against a transaction; nothing where it only says that it has it."""
+    return "" if _HAS_IT.search(said) else said
 
 
 def result_of(answer: RPCResponse, name: str) -> Any:

@@ -1,0 +1,443 @@
+"""The clerk follows every batch of an engine from the database to its end on the chain.
+
+A batch is written down with its first transaction, before anything is sent. From then on `step`
+looks where the chain has it and writes what is to be done next, if that is not under way already.
+Nothing in memory decides anything, so it can be ended at any moment and started again.
+
+written -> pending -> confirmed -> settled, or rejected or expired -> refunded. A batch that the
+contract refuses because of one trade is written again without it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+import structlog
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from trading.chain import BatchState, Consortium, Key, SeatSignature
+from trading.chain import words as trade_words
+from trading.chain.rebuild import RebuiltBatch
+from trading.store import Database, Ended, Mirror, Outbox
+from trading.store.schema import (
+    BATCHES,
+    LEFT_OUT,
+    SEQUENCES,
+    SIGNATURES,
+    TRADES,
+    TRANSACTIONS,
+)
+from trading.units import cost_ueur
+
+log = structlog.get_logger(__name__)
+
+TRIES = 3
+"""How often the contract may refuse the same step of a batch before the batch is called stuck."""
+
+STUCK_PAUSE_S = 60.0
+"""How long the same step then rests before it is tried again."""
+
+GRACE_S = 5
+"""How far this machine's clock may be ahead of a chain that makes no blocks of its own accord."""
+
+Step = Literal["confirmWithSignatures", "settle", "refund"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What decides the next step of a batch.
+
+    Attributes:
+        state: where the chain has it; expiry included.
+        signatures: how many that would count are at hand.
+        missing: how many confirmations it still needs.
+        is_over: whether its settlement may begin.
+    """
+
+    state: BatchState
+    signatures: int
+    missing: int
+    is_over: bool
+
+
+def next_step(facts: Facts) -> Step | None:
+    """What is to be done with a batch; None to wait.
+
+    >>> next_step(Facts(state=BatchState.CONFIRMED, signatures=0, missing=0, is_over=True))
+    'settle'
+    """
+    match facts.state:
+        case BatchState.PENDING if 0 < facts.missing <= facts.signatures:
+            return "confirmWithSignatures"
+        case BatchState.CONFIRMED if facts.is_over:
+            return "settle"
+        case BatchState.REJECTED | BatchState.CANCELLED | BatchState.EXPIRED:
+            return "refund"
+    return None
+
+
+class Clerk:
+    """Follows the batches of one engine; call `step` again and again."""
+
+    def __init__(
+        self,
+        database: Database,
+        consortium: Consortium,
+        engine: Key,
+        *,
+        mirror: Mirror,
+        outbox: Outbox,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take up the batches that the database holds.
+
+        Args:
+            database: of this engine.
+            consortium: the contract.
+            engine: submits, settles and refunds; an admitted aggregator.
+            mirror: of the contract, in the same database.
+            outbox: of `engine`, in the same database.
+            clock: Unix seconds.
+        """
+        self._database = database
+        self._consortium = consortium
+        self._engine = engine
+        self._mirror = mirror
+        self._outbox = outbox
+        self._clock = clock
+        self._most_trades = consortium.limits.max_trades
+
+    # ------------------------------------------------------------------ a batch begins
+
+    def submit(
+        self,
+        connection: Connection,
+        trades: pd.DataFrame,
+        *,
+        lot: int,
+        start_s: int,
+        deadline: int,
+        settle_from_s: int,
+    ) -> list[str]:
+        """Write an interval's trades as batches, each with the transaction that submits it.
+
+        Args:
+            connection: the SQL transaction in which the interval is marked as traded.
+            trades: `trade_id`, `buyer_id`, `seller_id`, `buyer_account`, `seller_account`,
+                `energy_wh`, both prices per kWh and `interval_start`.
+            lot: number of the lot.
+            start_s: start of the interval, Unix seconds.
+            deadline: last second in which operators may vote.
+            settle_from_s: from when it may be settled, in the lot's time.
+
+        Returns:
+            ids of the batches.
+        """
+        return [
+            self._write(
+                connection,
+                trades.iloc[first : first + self._most_trades],
+                lot=lot,
+                start_s=start_s,
+                deadline=deadline,
+                settle_from_s=settle_from_s,
+            )
+            for first in range(0, len(trades), self._most_trades)
+        ]
+
+    def _write(
+        self,
+        connection: Connection,
+        trades: pd.DataFrame,
+        *,
+        lot: int,
+        start_s: int,
+        deadline: int,
+        settle_from_s: int,
+    ) -> str:
+        table = trades.assign(
+            lot=lot, sequence=self._sequences(connection, trades["buyer_account"].tolist())
+        )
+        packed = trade_words.encode(table)
+        batch_id = trade_words.batch_id(
+            chain_id=self._consortium.network.chain_id,
+            contract=self._consortium.address,
+            submitter=self._engine.address,
+            deadline=deadline,
+            words=packed,
+        )
+        locked = cost_ueur(table["energy_wh"].to_numpy(), table["price_ueur_per_kwh"].to_numpy())
+        connection.execute(
+            insert(BATCHES).values(
+                batch_id=batch_id,
+                lot=lot,
+                start_s=start_s,
+                settle_from_s=settle_from_s,
+                deadline=deadline,
+                submitter=self._engine.address,
+                words=_packed(packed),
+                locked_ueur=int(locked.sum()),
+                written_at=self._clock(),
+            )
+        )
+        rows = zip(table["trade_id"], table["buyer_id"], table["seller_id"], strict=True)
+        connection.execute(
+            insert(TRADES),
+            [
+                {
+                    "batch_id": batch_id,
+                    "position": position,
+                    "trade_id": str(trade),
+                    "buyer_id": str(buyer),
+                    "seller_id": str(seller),
+                }
+                for position, (trade, buyer, seller) in enumerate(rows)
+            ],
+        )
+        call = self._consortium.call("submit", packed, deadline, by=self._engine)
+        self._outbox.write(connection, call, subject=batch_id)
+        log.info("batch written", batch=batch_id, trades=len(table), interval=start_s)
+        return batch_id
+
+    def _sequences(self, connection: Connection, buyers: Sequence[int]) -> list[int]:
+        """The next number of each buyer's trades; given once, whatever becomes of the batch."""
+        wanted = sorted(set(buyers))
+        rows = connection.execute(select(SEQUENCES).where(SEQUENCES.c.account.in_(wanted)))
+        last = {row.account: row.last for row in rows}
+        accounts = self._mirror.ledger.accounts
+        found = []
+        for account in buyers:
+            on_chain = accounts[account].sequence if account in accounts else 0
+            last[account] = max(last.get(account, 0), on_chain) + 1
+            found.append(last[account])
+        connection.execute(delete(SEQUENCES).where(SEQUENCES.c.account.in_(wanted)))
+        connection.execute(
+            insert(SEQUENCES), [{"account": one, "last": last[one]} for one in wanted]
+        )
+        return found
+
+    # ------------------------------------------------------------------ a batch goes on
+
+    def take(self, signed: SeatSignature) -> str:
+        """Keep an operator's signature for a batch of this engine.
+
+        Returns:
+            an empty text, or why it is not taken, as a sentence.
+        """
+        if not signed.is_valid(self._consortium.domain):
+            return "the signature is not the signer's for this batch, seat, contract and chain"
+        if self._mirror.ledger.seats.get(signed.seat) != signed.signer:
+            return f"seat {signed.seat} is not held by {signed.signer}"
+        with self._database.begin() as connection:
+            batch = connection.execute(
+                select(BATCHES.c.is_closed).where(BATCHES.c.batch_id == signed.batch_id)
+            ).first()
+            if batch is None:
+                return "no batch of this engine has this id"
+            which = (SIGNATURES.c.batch_id == signed.batch_id) & (SIGNATURES.c.seat == signed.seat)
+            connection.execute(delete(SIGNATURES).where(which))
+            connection.execute(
+                insert(SIGNATURES).values(
+                    batch_id=signed.batch_id,
+                    seat=signed.seat,
+                    signer=signed.signer,
+                    r=signed.r,
+                    vs=signed.vs,
+                    received_at=self._clock(),
+                )
+            )
+        log.info("signature", batch=signed.batch_id, seat=signed.seat, operator=signed.signer)
+        return ""
+
+    def step(self, lot_time_s: float) -> None:
+        """Look at the chain once, and bring every open batch on by what is due.
+
+        Args:
+            lot_time_s: now in the lot, Unix seconds: batches whose settlement is due are settled.
+
+        Raises:
+            LedgerError: the node cannot be reached or refuses; the same call later goes on.
+            StoreError: the database failed.
+        """
+        self._mirror.follow()
+        for ended in self._outbox.collect():
+            if not ended.succeeded:
+                self._refused(ended)
+        chain_time_s = max(self._consortium.network.now(), 0)
+        with self._database.begin() as connection:
+            for row in self._open(connection):
+                self._advance(connection, row, lot_time_s=lot_time_s, chain_time_s=chain_time_s)
+        self._outbox.push()
+
+    def _advance(
+        self, connection: Connection, row: Row[Any], *, lot_time_s: float, chain_time_s: int
+    ) -> None:
+        batch = self._mirror.ledger.batches.get(row.batch_id)
+        if batch is None:
+            return
+        if batch.stored in (BatchState.SETTLED, BatchState.REFUNDED):
+            self._end(connection, row.batch_id, batch.stored.value)
+            return
+        signatures = self._usable(connection, batch)
+        state = batch.stored
+        # A chain without blocks stands still, so the wall's clock tells when a deadline is over.
+        is_late = chain_time_s > row.deadline or self._clock() > row.deadline + GRACE_S
+        if state is BatchState.PENDING and is_late:
+            state = BatchState.EXPIRED
+        step = next_step(
+            Facts(
+                state=state,
+                signatures=len(signatures),
+                missing=self._mirror.ledger.quorum - len(self._standing_votes(batch)),
+                is_over=lot_time_s >= row.settle_from_s,
+            )
+        )
+        if step is None or self._outbox.has_open(connection, row.batch_id, step):
+            return
+        if self._rests(connection, row.batch_id, step):
+            return
+        arguments: tuple[Any, ...]
+        if step == "confirmWithSignatures":
+            missing = self._mirror.ledger.quorum - len(self._standing_votes(batch))
+            # More than the quorum would only cost gas.
+            chosen = sorted(signatures[:missing], key=lambda one: int(one.signer, 16))
+            arguments = (row.batch_id, [one.words() for one in chosen])
+        else:
+            arguments = (row.submitter, row.deadline, _unpacked(row.words))
+        log.info("next step", batch=row.batch_id, step=step)
+        call = self._consortium.call(step, *arguments, by=self._engine)
+        self._outbox.write(connection, call, subject=row.batch_id)
+
+    def _standing_votes(self, batch: RebuiltBatch) -> list[int]:
+        """Seats whose confirmation counts: they are still taken."""
+        return [seat for seat in batch.confirmed_by if seat in self._mirror.ledger.seats]
+
+    def _usable(self, connection: Connection, batch: RebuiltBatch) -> list[SeatSignature]:
+        """Signatures of seats that have not voted on chain, where their own vote counts."""
+        batch_id = batch.submission.batch_id
+        voted = {*batch.confirmed_by, *batch.rejected_by}
+        rows = connection.execute(
+            select(SIGNATURES)
+            .where(SIGNATURES.c.batch_id == batch_id)
+            .order_by(SIGNATURES.c.received_at, SIGNATURES.c.seat)
+        )
+        return [
+            SeatSignature(batch_id=batch_id, seat=row.seat, signer=row.signer, r=row.r, vs=row.vs)
+            for row in rows
+            if row.seat not in voted and self._mirror.ledger.seats.get(row.seat) == row.signer
+        ]
+
+    def _rests(self, connection: Connection, batch_id: str, step: str) -> bool:
+        """Whether the contract has refused this step so often that it is not tried just now."""
+        columns = TRANSACTIONS.c
+        which = (columns.subject == batch_id) & (columns.purpose == step)
+        refused = connection.execute(
+            select(func.count(), func.max(columns.sent_at)).where(which, columns.state == "refused")
+        ).one()
+        return bool(refused[0] >= TRIES and self._clock() - refused[1] < STUCK_PAUSE_S)
+
+    # ------------------------------------------------------------------ a batch ends
+
+    def _refused(self, ended: Ended) -> None:
+        log.warning(
+            "contract refused", batch=ended.subject, step=ended.purpose, reason=ended.refusal
+        )
+        if ended.purpose != "submit":
+            # Where the chain has the batch now decides what is done next.
+            return
+        with self._database.begin() as connection:
+            row = connection.execute(
+                select(BATCHES).where(BATCHES.c.batch_id == ended.subject)
+            ).one()
+            index = ended.arguments.get("index")
+            if isinstance(index, int) and ended.error.startswith("Trade"):
+                self._without(connection, row, index, ended.refusal)
+            self._end(connection, row.batch_id, "refused", note=ended.refusal)
+
+    def _without(self, connection: Connection, row: Row[Any], index: int, reason: str) -> None:
+        """Leave out one trade of a refused batch, and write the others again."""
+        trades = batch_trades(connection, row)
+        out = trades.iloc[index]
+        connection.execute(
+            insert(LEFT_OUT).values(
+                trade_id=out["trade_id"],
+                batch_id=row.batch_id,
+                reason=reason,
+                content=json.dumps({name: str(value) for name, value in out.items()}),
+            )
+        )
+        log.warning("trade left out", batch=row.batch_id, trade=out["trade_id"], reason=reason)
+        rest = trades.drop(index=trades.index[index])
+        if len(rest) and self._clock() < row.deadline:
+            self._write(
+                connection,
+                rest.reset_index(drop=True),
+                lot=row.lot,
+                start_s=row.start_s,
+                deadline=row.deadline,
+                settle_from_s=row.settle_from_s,
+            )
+
+    def _end(self, connection: Connection, batch_id: str, outcome: str, *, note: str = "") -> None:
+        connection.execute(
+            update(BATCHES)
+            .where(BATCHES.c.batch_id == batch_id)
+            .values(is_closed=True, outcome=outcome, note=note)
+        )
+        log.info("batch closed", batch=batch_id, outcome=outcome)
+
+    # ------------------------------------------------------------------ what is left
+
+    def _open(self, connection: Connection) -> list[Row[Any]]:
+        return list(
+            connection.execute(
+                select(BATCHES)
+                .where(BATCHES.c.is_closed.is_(False))
+                .order_by(BATCHES.c.start_s, BATCHES.c.written_at)
+            )
+        )
+
+    def undecided(self) -> int:
+        """How many batches neither flow nor are refused yet: what the next interval waits for."""
+        with self._database.begin() as connection:
+            waiting = self._open(connection)
+        ledger = self._mirror.ledger
+        return sum(
+            row.batch_id not in ledger.batches
+            or ledger.batches[row.batch_id].stored is BatchState.PENDING
+            for row in waiting
+        )
+
+    def open_count(self) -> int:
+        """How many batches have not come to their end."""
+        with self._database.begin() as connection:
+            return len(self._open(connection))
+
+
+def batch_trades(connection: Connection, row: Row[Any]) -> pd.DataFrame:
+    """The trades of a batch: a CHAIN table with `trade_id`, `buyer_id` and `seller_id` besides."""
+    table = trade_words.decode(_unpacked(row.words))
+    names = connection.execute(
+        select(TRADES.c.trade_id, TRADES.c.buyer_id, TRADES.c.seller_id)
+        .where(TRADES.c.batch_id == row.batch_id)
+        .order_by(TRADES.c.position)
+    ).all()
+    return table.assign(
+        trade_id=[name.trade_id for name in names],
+        buyer_id=[name.buyer_id for name in names],
+        seller_id=[name.seller_id for name in names],
+    )
+
+
+def _packed(packed: Sequence[int]) -> bytes:
+    return b"".join(word.to_bytes(trade_words.WORD_BYTES, "big") for word in packed)
+
+
+def _unpacked(packed: bytes) -> list[int]:
+    step = trade_words.WORD_BYTES
+    return [int.from_bytes(packed[at : at + step], "big") for at in range(0, len(packed), step)]

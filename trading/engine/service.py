@@ -1,0 +1,259 @@
+"""`peercharge run`: the engine as a service that can be ended and started at any moment.
+
+One thread does all that matters: it takes sessions in, trades each interval at its gate closure,
+and lets the clerk bring every batch on. Each of these is one SQL transaction or can be repeated, so
+nothing depends on where the last process stopped.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pandas as pd
+import structlog
+from sqlalchemy import func, insert, select
+
+from trading.chain import Consortium, Key
+from trading.engine.clerk import Clerk
+from trading.engine.live import first_interval, interval_trades, last_interval
+from trading.errors import LedgerError
+from trading.operators import session_tag
+from trading.publication import Publication
+from trading.store import Database, Mirror, Outbox
+from trading.store.schema import INTERVALS
+from trading.store.sessions import SessionStore
+
+log = structlog.get_logger(__name__)
+
+REPLAY_LIFETIME_S = 120
+"""How long operators may vote where a past day is replayed."""
+
+POLL_S = 0.5
+SLOWEST_RETRY_S = 30.0
+
+
+class Intake(Protocol):
+    """Where sessions come from: a file, a folder, or requests."""
+
+    def poll(self) -> pd.DataFrame | None:
+        """What came since the last look, a SESSIONS table; None for nothing."""
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """What health and metrics show of a service.
+
+    Attributes:
+        looked_at: Unix seconds of the last complete look at chain and sessions.
+        problem: what keeps the service from going on; empty if nothing does.
+        head: last block seen.
+        open_batches: how many have not come to their end.
+        traded: intervals that were traded since the start.
+    """
+
+    looked_at: float = 0.0
+    problem: str = ""
+    head: int = 0
+    open_batches: int = 0
+    traded: int = 0
+
+
+@dataclass(kw_only=True)
+class Engine:
+    """A lot's engine on its database, its consortium and its sessions.
+
+    Attributes:
+        database: of this engine alone.
+        consortium: the contract.
+        key: the engine's; an admitted aggregator.
+        publication: the lot's market.
+        intakes: where sessions come from.
+        replay: whether a past day is traded as fast as it is decided, instead of now.
+        is_final: whether the network's blocks stay once they exist.
+        tag_of: what a session's account is registered under.
+        enrol: opens accounts for sessions; told all of them at each look, it says whether it is
+            done. None where drivers open their own.
+        clock: Unix seconds.
+        poll_s: pause between two looks.
+    """
+
+    database: Database
+    consortium: Consortium
+    key: Key
+    publication: Publication
+    intakes: list[Intake] = field(default_factory=list)
+    replay: bool = False
+    is_final: bool = True
+    tag_of: Callable[[str], str] = session_tag
+    enrol: Callable[[Engine, pd.DataFrame], bool] | None = None
+    clock: Callable[[], float] = time.time
+    poll_s: float = POLL_S
+
+    def __post_init__(self) -> None:
+        self.mirror = Mirror(self.database, self.consortium)
+        self.outbox = Outbox(self.database, self.consortium, self.key, is_final=self.is_final)
+        self.clerk = Clerk(
+            self.database,
+            self.consortium,
+            self.key,
+            mirror=self.mirror,
+            outbox=self.outbox,
+            clock=self.clock,
+        )
+        self.sessions = SessionStore(self.database, clock=self.clock)
+        self.heartbeat = Heartbeat()
+        self.wake = threading.Event()
+        self._frame, self._version = self.sessions.frame(), self.sessions.version
+        self._first = first_interval(self.publication, self._frame)
+        self._last = last_interval(self.publication, self._frame)
+
+    def run(self, stop: threading.Event, *, until_done: bool = False) -> None:
+        """Serve until `stop` is set; with `until_done` also until all that came is settled.
+
+        A node that does not answer is asked again, ever more slowly, and nothing is lost.
+
+        Raises:
+            StoreError: the database failed.
+            LedgerError: the node is not of this network any more, or the like.
+        """
+        pause_s = self.poll_s
+        while not stop.is_set():
+            try:
+                moved = self.look()
+            except LedgerError as error:
+                if not error.retryable:
+                    raise
+                self.heartbeat.problem = str(error)
+                pause_s = min(max(pause_s, self.poll_s) * 2, SLOWEST_RETRY_S)
+                log.warning("ledger does not answer", problem=str(error), again_in_s=pause_s)
+                stop.wait(pause_s)
+                continue
+            if until_done and self.is_done():
+                return
+            pause_s = self.poll_s
+            if not moved:
+                self.wake.wait(pause_s)
+                self.wake.clear()
+
+    def look(self) -> bool:
+        """Take in what came, trade what is due, bring batches on; True if anything was traded."""
+        self._take_sessions()
+        self.clerk.step(self._lot_time())
+        traded = self._trade_due()
+        self.outbox.push()
+        self.heartbeat.head = self.mirror.head
+        self.heartbeat.open_batches = self.clerk.open_count()
+        self.heartbeat.looked_at = self.clock()
+        self.heartbeat.problem = ""
+        return traded
+
+    def is_done(self) -> bool:
+        """Whether every interval of the sessions is dealt with, and every batch at its end."""
+        return self._next_interval() is None and self.clerk.open_count() == 0
+
+    # ------------------------------------------------------------------ sessions
+
+    def _take_sessions(self) -> None:
+        for intake in self.intakes:
+            came = intake.poll()
+            if came is None or came.empty:
+                continue
+            taken = self.sessions.add(came)
+            for sentence in taken.refused.values():
+                log.warning("session refused", reason=sentence)
+            if taken.new:
+                log.info("sessions came", sessions=len(taken.new))
+        if self.sessions.version != self._version:
+            self._frame, self._version = self.sessions.frame(), self.sessions.version
+            self._first = first_interval(self.publication, self._frame)
+            self._last = last_interval(self.publication, self._frame)
+
+    # ------------------------------------------------------------------ intervals
+
+    def _lot_time(self) -> float:
+        """Now in the lot: the wall's clock, or in a replay where trading has come to."""
+        if not self.replay:
+            return self.clock()
+        upcoming = self._next_interval()
+        rules = self.publication.rules
+        if upcoming is not None:
+            return upcoming - rules.gate_lead_s
+        return 0.0 if self._last is None else rules.settled_from_s(self._last)
+
+    def _next_interval(self) -> int | None:
+        """Start of the next interval to deal with; None when all of these sessions' are."""
+        if self._first is None or self._last is None:
+            return None
+        with self.database.begin() as connection:
+            latest = connection.execute(
+                select(func.max(INTERVALS.c.start_s)).where(INTERVALS.c.lot == self.publication.lot)
+            ).scalar_one()
+        upcoming = self._first
+        if latest is not None:
+            upcoming = max(upcoming, int(latest) + self.publication.rules.interval_s)
+        elif not self.replay:
+            # What was over before this engine first started is not its business.
+            step = self.publication.rules.interval_s
+            upcoming = max(upcoming, int(self.clock()) // step * step + step)
+        return upcoming if upcoming <= self._last else None
+
+    def _trade_due(self) -> bool:
+        """Trade the next interval if its gate closes, and all before it is decided."""
+        upcoming = self._next_interval()
+        if upcoming is None:
+            return False
+        rules = self.publication.rules
+        if not self.replay:
+            now = self.clock()
+            # Those whose gate closed while nobody traded are over; the grid served them.
+            while upcoming <= now:
+                self._mark(upcoming, "missed")
+                upcoming += rules.interval_s
+            if now < upcoming - rules.gate_lead_s:
+                return False
+        is_enrolled = self.enrol is None or self.enrol(self, self._frame)
+        if self.clerk.undecided() or (self.replay and not is_enrolled):
+            return False
+        trades = interval_trades(
+            self.publication,
+            self._frame,
+            self.mirror.ledger,
+            tag_of=self.tag_of,
+            start_s=upcoming,
+        )
+        if trades is None:
+            self._mark(upcoming, "nothing")
+            return self.replay
+        deadline = upcoming
+        if self.replay:
+            deadline = self.consortium.network.now() + REPLAY_LIFETIME_S
+        with self.database.begin() as connection:
+            connection.execute(insert(INTERVALS).values(**self._row(upcoming, "traded")))
+            self.clerk.submit(
+                connection,
+                trades,
+                lot=self.publication.lot,
+                start_s=upcoming,
+                deadline=deadline,
+                settle_from_s=rules.settled_from_s(upcoming),
+            )
+        self.heartbeat.traded += 1
+        return True
+
+    def _mark(self, start_s: int, outcome: str) -> None:
+        with self.database.begin() as connection:
+            connection.execute(insert(INTERVALS).values(**self._row(start_s, outcome)))
+        if outcome == "missed":
+            log.warning("interval missed", interval=start_s)
+
+    def _row(self, start_s: int, outcome: str) -> dict[str, object]:
+        return {
+            "lot": self.publication.lot,
+            "start_s": start_s,
+            "outcome": outcome,
+            "decided_at": self.clock(),
+        }
