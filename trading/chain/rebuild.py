@@ -48,12 +48,19 @@ class RebuiltBatch:
         stored: where it was put last; a batch past its deadline is pending in here.
         votes: in chain order.
         closed_at: Unix seconds of its settlement or refund; None before.
+        was: what a refunded batch was before: rejected, cancelled, or pending, if it expired.
     """
 
     submission: Submission
     stored: BatchState = BatchState.PENDING
     votes: tuple[Vote, ...] = ()
     closed_at: int | None = None
+    was: BatchState | None = None
+
+    @property
+    def fate(self) -> str:
+        """The word for how it ended, as in `trades.csv`: of a refunded batch, why it was."""
+        return fate(self.stored.value, "" if self.was is None else self.was.value)
 
     def state(self, now: int) -> BatchState:
         """Where it stands at Unix second `now`, expiry included."""
@@ -69,6 +76,13 @@ class RebuiltBatch:
     def rejected_by(self) -> tuple[int, ...]:
         """Seats that rejected it, ascending."""
         return tuple(sorted(vote.seat for vote in self.votes if not vote.is_confirmation))
+
+
+def fate(state: str, was: str) -> str:
+    """How a batch ended: a refunded one that was still pending had expired."""
+    if state != BatchState.REFUNDED:
+        return state
+    return BatchState.EXPIRED.value if was == BatchState.PENDING else was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,7 +315,8 @@ class Fold:
     def _batch_refunded(self, event: LedgerEvent) -> None:
         for trade in _amounts(self.batches[event.batch_id].submission):
             self._move(trade.buyer, free=trade.cost, locked=-trade.cost)
-        self._put(event, stored=BatchState.REFUNDED, closed_at=event.time)
+        was = self.batches[event.batch_id].stored
+        self._put(event, stored=BatchState.REFUNDED, closed_at=event.time, was=was)
 
     def _vote(self, event: LedgerEvent, *, is_confirmation: bool, reason: str) -> None:
         vote = Vote(

@@ -15,11 +15,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from trading.cli.audit import audit_ledger
 from trading.cli.case_study import case_study
 from trading.cli.compare import compare
+from trading.cli.database import database
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
+from trading.cli.run import run
 from trading.cli.simulate import demo, simulate
+from trading.cli.status import status
 from trading.cli.study import study
 from trading.cli.sweep import sweep
 from trading.errors import InputError, OptionError, PeerchargeError
@@ -118,6 +122,10 @@ app.command("match", cls=LateHelp)(match_fleet)
 app.command("compare", cls=LateHelp)(compare)
 app.command("sweep", cls=LateHelp)(sweep)
 app.command("study", cls=LateHelp)(study)
+app.command("run", cls=LateHelp)(run)
+app.command("status")(status)
+app.command("audit")(audit_ledger)
+app.add_typer(database)
 
 
 def main() -> None:

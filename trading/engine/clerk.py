@@ -22,11 +22,13 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from trading.chain import BatchState, Consortium, Key, SeatSignature
 from trading.chain import words as trade_words
-from trading.chain.rebuild import RebuiltBatch
+from trading.chain.rebuild import RebuiltBatch, fate
+from trading.engine.result import TRADE_COLUMNS
 from trading.store import Database, Ended, Mirror, Outbox
 from trading.store.schema import (
     BATCHES,
     LEFT_OUT,
+    MIRROR_BATCHES,
     SEQUENCES,
     SIGNATURES,
     TRADES,
@@ -432,6 +434,35 @@ def batch_trades(connection: Connection, row: Row[Any]) -> pd.DataFrame:
         buyer_id=[name.buyer_id for name in names],
         seller_id=[name.seller_id for name in names],
     )
+
+
+def trades_of(connection: Connection) -> pd.DataFrame:
+    """Every trade of an engine's database, with its batch and status; columns `TRADE_COLUMNS`.
+
+    Batches that the contract refused are left out: their trades were written again, or left to the
+    grid. What is not on the chain yet is `written`.
+    """
+    rows = connection.execute(
+        select(BATCHES, MIRROR_BATCHES.c.state, MIRROR_BATCHES.c.was)
+        .outerjoin(MIRROR_BATCHES, BATCHES.c.batch_id == MIRROR_BATCHES.c.batch_id)
+        .where(BATCHES.c.outcome != "refused")
+        .order_by(BATCHES.c.start_s, BATCHES.c.written_at)
+    ).all()
+    tables = []
+    for row in rows:
+        trades = batch_trades(connection, row)
+        energy = trades["energy_wh"].to_numpy()
+        status = "written" if row.state is None else fate(row.state, row.was)
+        tables.append(
+            trades.assign(
+                batch_id=row.batch_id,
+                cost_ueur=cost_ueur(energy, trades["price_ueur_per_kwh"].to_numpy()),
+                income_ueur=cost_ueur(energy, trades["seller_price_ueur_per_kwh"].to_numpy()),
+                status=status,
+            )
+        )
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return table.reindex(columns=list(TRADE_COLUMNS))
 
 
 def _packed(packed: Sequence[int]) -> bytes:

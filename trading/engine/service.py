@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import func, insert, select
 
 from trading.chain import Consortium, Key
-from trading.engine.clerk import Clerk
+from trading.engine.clerk import Clerk, trades_of
 from trading.engine.live import first_interval, interval_trades, last_interval
 from trading.errors import LedgerError
 from trading.operators import session_tag
@@ -41,6 +41,18 @@ class Intake(Protocol):
 
     def poll(self) -> pd.DataFrame | None:
         """What came since the last look, a SESSIONS table; None for nothing."""
+
+
+class GivenOnce:
+    """Sessions that are there from the start, such as recorded days."""
+
+    def __init__(self, sessions: pd.DataFrame) -> None:
+        self._sessions: pd.DataFrame | None = sessions
+
+    def poll(self) -> pd.DataFrame | None:
+        """All of them at the first look, then nothing."""
+        given, self._sessions = self._sessions, None
+        return given
 
 
 @dataclass(slots=True)
@@ -154,6 +166,11 @@ class Engine:
     def is_done(self) -> bool:
         """Whether every interval of the sessions is dealt with, and every batch at its end."""
         return self._next_interval() is None and self.clerk.open_count() == 0
+
+    def trades(self) -> pd.DataFrame:
+        """Every trade of this engine with its batch and status; columns `TRADE_COLUMNS`."""
+        with self.database.begin() as connection:
+            return trades_of(connection)
 
     # ------------------------------------------------------------------ sessions
 

@@ -78,11 +78,12 @@ class Database:
 
 
 @contextmanager
-def open_database(url: str) -> Iterator[Database]:
-    """Open the database at `url` for this process alone.
+def open_database(url: str, *, alone: bool = True) -> Iterator[Database]:
+    """Open the database at `url`, for this process alone unless told otherwise.
 
     Args:
         url: `sqlite:///FILE`, `postgresql+psycopg://...`, or just the path of an SQLite file.
+        alone: False for one who only looks, while another process may hold it.
 
     Raises:
         OptionError: not such an address.
@@ -93,7 +94,7 @@ def open_database(url: str) -> Iterator[Database]:
     name = place.render_as_string(hide_password=True)
     engine = _engine(place, name)
     try:
-        with _alone(engine, place, name):
+        with _alone(engine, place, name) if alone else _existing(place, name):
             _check_version(engine, name)
             yield Database(engine, name)
     finally:
@@ -198,6 +199,15 @@ def _alone(engine: Engine, place: URL, name: str) -> Iterator[None]:
         if not taken.scalar():
             raise StoreError(_taken(name))
         yield
+
+
+@contextmanager
+def _existing(place: URL, name: str) -> Iterator[None]:
+    """One who only looks must not make an empty database where there is none."""
+    file = place.database if place.get_backend_name() == "sqlite" else None
+    if file is not None and not Path(file).is_file():
+        raise StoreError(f"there is no database {name}; check the path.")
+    yield
 
 
 @contextmanager

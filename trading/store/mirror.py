@@ -208,6 +208,18 @@ def identity_of(consortium: Consortium) -> dict[str, str]:
     }
 
 
+def state_rows(ledger: Ledger) -> dict[Table, list[dict[str, Any]]]:
+    """What the state tables of a mirror hold for a ledger."""
+    return {
+        MIRROR_ACCOUNTS: [_account_row(account) for account in ledger.accounts.values()],
+        MIRROR_BATCHES: [_batch_row(batch) for batch in ledger.batches.values()],
+        MIRROR_VOTES: [row for batch in ledger.batches.values() for row in _vote_rows(batch)],
+        MIRROR_OPERATORS: [
+            {"seat": seat, "address": who} for seat, who in sorted(ledger.seats.items())
+        ],
+    }
+
+
 def stored_events(connection: Connection) -> Iterable[LedgerEvent]:
     """The mirror's events, in chain order."""
     columns = MIRROR_EVENTS.c
@@ -274,6 +286,7 @@ def _batch_row(batch: RebuiltBatch) -> dict[str, Any]:
     return {
         "batch_id": submission.batch_id,
         "state": batch.stored.value,
+        "was": "" if batch.was is None else batch.was.value,
         "submitter": submission.submitter,
         "deadline": submission.deadline,
         "trades": len(submission.words),

@@ -66,7 +66,11 @@ class Ended:
 
 
 class Outbox:
-    """The outbox of one key on one contract."""
+    """The outbox of one key on one contract.
+
+    Attributes:
+        resend_after_s: patience with a transaction that is in no block.
+    """
 
     def __init__(
         self,
@@ -91,7 +95,7 @@ class Outbox:
         self._database = database
         self._contract = contract
         self._key = key
-        self._resend_after_s = resend_after_s
+        self.resend_after_s = resend_after_s
         self._is_final = is_final
         self._clock = clock
         self._floor: int | None = None
@@ -197,7 +201,7 @@ class Outbox:
                     ended.append(self._close(row, found))
             elif row.nonce in done:
                 self._set(row, state="overtaken")
-            elif row.state == "sent" and now - row.sent_at > self._resend_after_s:
+            elif row.state == "sent" and now - row.sent_at > self.resend_after_s:
                 self._again(row, count)
             elif row.state in ("mined", "refused"):
                 log.warning("block gone", batch=row.subject, purpose=row.purpose, block=row.block)

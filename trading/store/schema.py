@@ -176,6 +176,7 @@ MIRROR_BATCHES = Table(
     metadata,
     Column("batch_id", String(66), primary_key=True),
     Column("state", String(16), nullable=False, index=True),
+    Column("was", String(16), nullable=False),  # before its refund
     Column("submitter", String(42), nullable=False),
     Column("deadline", BigInteger, nullable=False),
     Column("trades", Integer, nullable=False),

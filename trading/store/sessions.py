@@ -110,7 +110,7 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
     }
     return [
         {
-            str(name): None if value is pd.NaT or value is None else value
+            str(name): None if pd.isna(value) else value
             for name, value in row.items()
         }
         for row in frame.assign(**texts).to_dict(orient="records")

@@ -72,6 +72,7 @@ def upgrade() -> None:
         "mirror_batches",
         sa.Column("batch_id", sa.String(length=66), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("was", sa.String(length=16), nullable=False),
         sa.Column("submitter", sa.String(length=42), nullable=False),
         sa.Column("deadline", sa.BigInteger(), nullable=False),
         sa.Column("trades", sa.Integer(), nullable=False),

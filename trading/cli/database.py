@@ -1,0 +1,44 @@
+"""`peercharge database`: bring a database to this version, or rebuild its mirror of the chain."""
+
+from __future__ import annotations
+
+import typer
+
+from trading.cli.run import ContractAddress, DatabaseUrl, FirstBlock, NodeUrl
+
+database = typer.Typer(
+    name="database",
+    no_args_is_help=True,
+    help="Bring an engine's or an operator's database to this version, or rebuild its mirror.",
+)
+
+
+@database.command("upgrade")
+def upgrade_database(database: DatabaseUrl) -> None:
+    """Bring a database to the version of this program; make a backup first."""
+    from trading.store import upgrade
+
+    before, after = upgrade(database)
+    typer.echo(
+        f"the database is of version {after} already"
+        if before == after
+        else f"the database went from version {before or 'none'} to {after}"
+    )
+
+
+@database.command("rebuild")
+def rebuild_mirror(
+    network: NodeUrl,
+    contract: ContractAddress,
+    database: DatabaseUrl,
+    first_block: FirstBlock = 0,
+) -> None:
+    """Throw the mirror of the chain away and read it anew; nothing else is touched."""
+    from trading.chain import attach, open_network
+    from trading.store import Mirror, open_database
+
+    with open_network(network) as node, open_database(database) as opened:
+        mirror = Mirror(opened, attach(node, contract, first_block=first_block))
+        mirror.throw_away()
+        events = mirror.follow()
+    typer.echo(f"read {len(events)} events up to block {mirror.head}")
