@@ -39,10 +39,10 @@ from trading.units import cost_ueur
 log = structlog.get_logger(__name__)
 
 TRIES = 3
-"""How often the contract may refuse the same step of a batch before the batch is called stuck."""
+"""How often the contract refuses the same step of a batch before the batch is called stuck."""
 
-STUCK_PAUSE_S = 60.0
-"""How long the same step then rests before it is tried again."""
+SLOWEST_TRY_S = 60.0
+"""A refused step is tried again after 2, 4, 8, ... seconds, and never more slowly than this."""
 
 GRACE_S = 5
 """How far this machine's clock may be ahead of a chain that makes no blocks of its own accord."""
@@ -335,13 +335,14 @@ class Clerk:
         ]
 
     def _rests(self, connection: Connection, batch_id: str, step: str) -> bool:
-        """Whether the contract has refused this step so often that it is not tried just now."""
+        """Whether the contract has refused this step so lately that it is not tried just now."""
         columns = TRANSACTIONS.c
         which = (columns.subject == batch_id) & (columns.purpose == step)
         refused = connection.execute(
             select(func.count(), func.max(columns.sent_at)).where(which, columns.state == "refused")
         ).one()
-        return bool(refused[0] >= TRIES and self._clock() - refused[1] < STUCK_PAUSE_S)
+        pause_s = min(2.0 ** min(refused[0], 16), SLOWEST_TRY_S)
+        return bool(refused[0] and self._clock() - refused[1] < pause_s)
 
     # ------------------------------------------------------------------ a batch ends
 

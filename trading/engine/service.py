@@ -165,7 +165,8 @@ class Engine:
 
     def is_done(self) -> bool:
         """Whether every interval of the sessions is dealt with, and every batch at its end."""
-        return self._next_interval() is None and self.clerk.open_count() == 0
+        has_looked = self.heartbeat.looked_at > 0
+        return has_looked and self._next_interval() is None and self.clerk.open_count() == 0
 
     def trades(self) -> pd.DataFrame:
         """Every trade of this engine with its batch and status; columns `TRADE_COLUMNS`."""

@@ -194,6 +194,7 @@ class Outbox:
         outcomes = self._network.outcomes([row.hash for row in rows])
         ended: list[Ended] = []
         done = {row.nonce for row, found in zip(rows, outcomes, strict=True) if found is not None}
+        newest = {row.nonce: row.attempt for row in rows}
         now = self._clock()
         for row, found in zip(rows, outcomes, strict=True):
             if found is not None:
@@ -202,7 +203,8 @@ class Outbox:
             elif row.nonce in done:
                 self._set(row, state="overtaken")
             elif row.state == "sent" and now - row.sent_at > self.resend_after_s:
-                self._again(row, count)
+                if row.attempt == newest[row.nonce]:
+                    self._again(row, count)
             elif row.state in ("mined", "refused"):
                 log.warning("block gone", batch=row.subject, purpose=row.purpose, block=row.block)
                 self._set(row, state="written", block=None, block_hash=None)

@@ -109,10 +109,7 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
         for name in _TIMES
     }
     return [
-        {
-            str(name): None if pd.isna(value) else value
-            for name, value in row.items()
-        }
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
         for row in frame.assign(**texts).to_dict(orient="records")
     ]
 
