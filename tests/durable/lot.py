@@ -94,7 +94,7 @@ def nodes_of(consortium: Consortium, frame: pd.DataFrame) -> list[OperatorNode]:
     ]
 
 
-def drive(engine: Engine, nodes: list[OperatorNode], *, seconds: float = 120.0) -> None:
+def drive(engine: Engine, nodes: list[OperatorNode], *, seconds: float = 240.0) -> None:
     """Look and poll in turn until every batch has come to its end."""
     until = time.monotonic() + seconds
     engine.look()

@@ -19,7 +19,7 @@ from tests.durable.lot import (
 )
 from trading.chain import Consortium, Key, Network
 from trading.engine.audit import audit
-from trading.errors import StoreError
+from trading.errors import LedgerUnreachableError, StoreError, WrongLedgerError
 from trading.store import Database, Mirror, open_database
 from trading.store.schema import MIRROR, MIRROR_ACCOUNTS, MIRROR_BLOCKS, MIRROR_VOTES
 
@@ -74,7 +74,7 @@ def test_block_that_leaves_the_chain_takes_its_events_along(
     consortium = found(network)
     owner = Key.demonstration(1, "owner")
     with open_database(str(tmp_path / "a.db")) as database:
-        mirror = Mirror(database, consortium)
+        mirror = Mirror(database, consortium, is_final=False)
         mirror.follow()
         snapshot = network.ask("evm_snapshot")
         consortium.register(bytes(32), by=owner)
@@ -95,18 +95,40 @@ def test_block_that_leaves_the_chain_takes_its_events_along(
         assert content(fresh) == after
 
 
-def test_chain_that_became_shorter(network: Network, tmp_path: Path) -> None:
+def test_node_that_is_behind_is_waited_for(network: Network, tmp_path: Path) -> None:
+    consortium = found(network)
+    with open_database(str(tmp_path / "a.db")) as database:
+        mirror = Mirror(database, consortium, is_final=False)
+        mirror.follow()
+        snapshot = network.ask("evm_snapshot")
+        consortium.set_quorum(2, by=AUTHORITY)
+        mirror.follow()
+        network.ask("evm_revert", snapshot)
+        network.forget_nonces()
+        with pytest.raises(LedgerUnreachableError, match="still catching up"):
+            mirror.follow()
+        assert mirror.ledger.quorum == 2
+        for _ in range(3):
+            network.ask("evm_mine")
+        mirror.follow()
+        assert (mirror.ledger.quorum, mirror.head) == (3, network.block_number())
+
+
+def test_final_blocks_that_are_gone_stop_everything(network: Network, tmp_path: Path) -> None:
     consortium = found(network)
     with open_database(str(tmp_path / "a.db")) as database:
         mirror = Mirror(database, consortium)
         snapshot = network.ask("evm_snapshot")
         consortium.set_quorum(2, by=AUTHORITY)
         mirror.follow()
+        before = content(database)
         network.ask("evm_revert", snapshot)
         network.forget_nonces()
-        mirror.follow()
-        assert mirror.ledger.quorum == 3
-        assert mirror.head == network.block_number()
+        for _ in range(3):
+            network.ask("evm_mine")
+        with pytest.raises(WrongLedgerError, match="has other blocks than were seen before"):
+            mirror.follow()
+        assert content(database) == before
 
 
 def test_database_of_another_contract_is_refused(network: Network, tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_nobody_votes_and_the_buyers_get_their_money_back(
 ) -> None:
     monkeypatch.setattr("trading.engine.service.REPLAY_LIFETIME_S", 3)
     monkeypatch.setattr("trading.engine.clerk.GRACE_S", 1)
-    frame = sessions(8)
+    frame = sessions(6)
     with open_network(node) as network, open_database(str(tmp_path / "engine.db")) as database:
         consortium = found(network)
         engine = engine_of(database, consortium, frame)

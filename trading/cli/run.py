@@ -137,6 +137,7 @@ def run(
             is_final=not reorganises,
             enrol=SimulatedDrivers(publication.rules.seed).enrol if simulated_drivers else None,
         )
+        engine.check()
         _stop_on_signals(stop, engine)
         engine.run(stop, until_done=replay)
         if out is not None:

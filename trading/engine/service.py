@@ -20,7 +20,7 @@ from sqlalchemy import func, insert, select
 from trading.chain import Consortium, Key
 from trading.engine.clerk import Clerk, trades_of
 from trading.engine.live import first_interval, interval_trades, last_interval
-from trading.errors import LedgerError
+from trading.errors import LedgerError, NotAllowedError, WrongStateError
 from trading.operators import session_tag
 from trading.publication import Publication
 from trading.store import Database, Mirror, Outbox
@@ -106,7 +106,7 @@ class Engine:
     poll_s: float = POLL_S
 
     def __post_init__(self) -> None:
-        self.mirror = Mirror(self.database, self.consortium)
+        self.mirror = Mirror(self.database, self.consortium, is_final=self.is_final)
         self.outbox = Outbox(self.database, self.consortium, self.key, is_final=self.is_final)
         self.clerk = Clerk(
             self.database,
@@ -122,6 +122,36 @@ class Engine:
         self._frame, self._version = self.sessions.frame(), self.sessions.version
         self._first = first_interval(self.publication, self._frame)
         self._last = last_interval(self.publication, self._frame)
+
+    def check(self) -> None:
+        """Whether the consortium lets this engine trade; asked once, before it starts.
+
+        Raises:
+            NotAllowedError: the key is no admitted aggregator.
+            WrongStateError: the lot is not admitted.
+            LedgerError: gas has a price, and the key has no money for it.
+        """
+        consortium, lot = self.consortium, self.publication.lot
+        address = self.key.address
+        if not consortium.is_aggregator(address):
+            raise NotAllowedError(
+                "AggregatorUnknown",
+                {"aggregator": address},
+                f"{address} is no admitted aggregator of {consortium.address}; have the authority "
+                f"admit it (`peercharge admin set-aggregator`), or use the engine's own key.",
+            )
+        if consortium.lot_account(lot) is None:
+            raise WrongStateError(
+                "LotUnknown",
+                {"lot": lot},
+                f"lot {lot} is not admitted by {consortium.address}; have the authority admit it "
+                "(`peercharge admin set-lot`), or correct `lot` in the market file.",
+            )
+        if consortium.network.is_broke(address):
+            raise LedgerError(
+                f"gas has a price on {consortium.network.name}, and {address} has no money for a "
+                "batch; send it some, then start again."
+            )
 
     def run(self, stop: threading.Event, *, until_done: bool = False) -> None:
         """Serve until `stop` is set; with `until_done` also until all that came is settled.

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from trading.chain import Key, sign_enrollment
 from trading.engine.enrolment import DAY_S, demonstration_mandate, deposit_ueur
 from trading.engine.service import Engine
+from trading.errors import LedgerError
 from trading.lot import Stays
 from trading.store.schema import TRANSACTIONS
 
@@ -39,6 +40,7 @@ class SimulatedDrivers:
         stays = Stays(sessions, publication.rules)
         price = terms.peer_price(publication.rules.guarantee, publication.rules.efficiency)
         accounts = {account.tag: account for account in engine.mirror.ledger.accounts.values()}
+        _check_deposits(engine)
         now = engine.consortium.network.now()
         valid_until = max(now, int(stays.departure_s.max())) + DAY_S
         is_done = True
@@ -86,6 +88,19 @@ class SimulatedDrivers:
             self._done_at = len(sessions)
             log.info("simulated drivers are enrolled", accounts=len(accounts))
         return is_done
+
+
+def _check_deposits(engine: Engine) -> None:
+    """Stop where the engine's tokens do not suffice: nothing would happen for ever."""
+    columns = TRANSACTIONS.c
+    refused = (columns.purpose == "deposit") & (columns.state == "refused")
+    with engine.database.begin() as connection:
+        found = connection.execute(select(columns.refusal).where(refused).limit(1)).scalar()
+    if found is not None:
+        raise LedgerError(
+            f"the engine {engine.key.address} cannot pay in for simulated drivers: {found} Have "
+            "the authority mint demonstration euro for it, and begin with a new database."
+        )
 
 
 def _is_written(connection: Connection, tag: str, purpose: str) -> bool:

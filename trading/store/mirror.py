@@ -18,7 +18,7 @@ from trading.chain import Consortium, LedgerEvent
 from trading.chain.rebuild import Fold, Ledger, RebuiltBatch
 from trading.chain.records import Account
 from trading.chain.words import decode
-from trading.errors import LedgerError, StoreError
+from trading.errors import LedgerUnreachableError, StoreError, WrongLedgerError
 from trading.store.database import Database
 from trading.store.schema import (
     MIRROR,
@@ -42,14 +42,23 @@ class Mirror:
         reorganisations: how often blocks that it had seen left the chain.
     """
 
-    def __init__(self, database: Database, consortium: Consortium) -> None:
+    def __init__(
+        self, database: Database, consortium: Consortium, *, is_final: bool = True
+    ) -> None:
         """Open the mirror and take in again what is stored of it.
+
+        Args:
+            database: where it is.
+            consortium: the contract.
+            is_final: whether a block that exists stays (QBFT, IBFT). Where it may not, as on
+                Clique, blocks that leave the chain take their events with them.
 
         Raises:
             StoreError: the database belongs to another contract, chain or genesis.
         """
         self._database = database
         self._consortium = consortium
+        self._is_final = is_final
         database.belong(identity_of(consortium))
         self.reorganisations = 0
         self._load()
@@ -70,13 +79,19 @@ class Mirror:
             instead are among them.
 
         Raises:
-            LedgerError: the node cannot be reached, or lacks what was seen before.
+            LedgerUnreachableError: the node cannot be reached, or is behind what was seen before.
+            WrongLedgerError: blocks that were final are not there.
             StoreError: the database failed.
         """
         network = self._consortium.network
         last = network.block_number() if to_block is None else to_block
-        if self._known and not self._still_there(last):
+        if not self._still_there(last):
             self._rewind()
+        elif to_block is None and last < self.head:
+            raise LedgerUnreachableError(
+                f"{network.name} is at block {last}, and block {self.head} was seen before: it is "
+                "still catching up; it is asked again, or give the address of another node."
+            )
         found: list[LedgerEvent] = []
         while self.head < last:
             first, until = self.head + 1, min(self.head + BLOCKS_AT_ONCE, last)
@@ -100,8 +115,8 @@ class Mirror:
         hashes = {number: network.block_hash(number) for number in blocks}
         if before is None or hashes[until] != before or None in hashes.values():
             # It changed while it was read: nothing is taken, the next look reads again.
-            raise LedgerError(
-                f"{network.name} replaced blocks {first} to {until} while they were read; it is "
+            raise LedgerUnreachableError(
+                f"{network.name} replaced blocks {first} to {until} while they were read; they are "
                 "read again."
             )
         for event in events:
@@ -123,14 +138,21 @@ class Mirror:
         return events
 
     def _still_there(self, last: int) -> bool:
-        if last < self.head:
-            # A node behind the one asked before looks like a chain that became shorter.
-            return False
-        return bool(self._consortium.network.block_hash(self.head) == self._known[self.head])
+        """Whether the newest block that is known, and that the node must have, is the same."""
+        newest = max((number for number in self._known if number <= last), default=None)
+        if newest is None:
+            return True
+        return bool(self._consortium.network.block_hash(newest) == self._known[newest])
 
     def _rewind(self) -> None:
         """Forget the blocks that are no longer on the chain."""
         network = self._consortium.network
+        if self._is_final:
+            raise WrongLedgerError(
+                f"{network.name} has other blocks than were seen before, up to block {self.head}: "
+                "its chain was started anew, or it left the consortium's. Give the address of a "
+                "node of the consortium; if the network replaces blocks, say --reorganises."
+            )
         kept = -1
         for number in sorted(self._known, reverse=True):
             if network.block_hash(number) == self._known[number]:

@@ -20,6 +20,9 @@ from web3.types import BlockIdentifier, LogReceipt, RPCEndpoint, RPCResponse, Tx
 from trading.chain.reach import reaching
 from trading.errors import LedgerError, LedgerUnreachableError
 
+GAS_OF_A_BATCH = 8_000_000
+"""What a large batch takes from submission to settled, rounded up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
@@ -169,6 +172,16 @@ class Network(ABC):
 
     def fund(self, address: str) -> None:  # noqa: B027 - nothing to do is the common case
         """Give `address` what it needs to pay for gas; nothing where gas is free."""
+
+    def is_broke(self, address: str) -> bool:
+        """Whether gas has a price here, and `address` cannot pay for one batch."""
+        price = self.gas_price()
+        if price == 0:
+            return False
+        with reaching(self.name):
+            return int(self.w3.eth.get_balance(Web3.to_checksum_address(address))) < (
+                price * GAS_OF_A_BATCH
+            )
 
     def send_raw(self, signed: Sequence[bytes]) -> list[HexBytes]:
         """Send signed transactions in order, without awaiting them; returns their hashes."""
