@@ -7,6 +7,7 @@ PeerchargeError
 │   └── ConfigError                  keys of a configuration file: file, key, value, expected
 ├── SweepError (RuntimeError)        the machines that run a sweep failed, not its scenarios
 ├── SolverError (RuntimeError)       an optimisation ended without the answer that it must have
+├── NodeError (RuntimeError)         a validator on this machine or its binary is not as it must
 └── LedgerError (RuntimeError)       anything the ledger says or fails to say
     ├── LedgerUnreachableError       no answer from the node; retryable
     │   └── OutcomeUnknownError      a transaction was sent and may still be mined; says which
@@ -82,6 +83,10 @@ class OptionError(InputError):
 
 class SolverError(PeerchargeError, RuntimeError):
     """An optimisation ended without the answer it must have: a fault of ours or the solver's."""
+
+
+class NodeError(PeerchargeError, RuntimeError):
+    """A validator cannot be built, started or brought to health here; says what to do."""
 
 
 class ConfigError(InputError):

@@ -19,6 +19,7 @@ from trading.cli.case_study import case_study
 from trading.cli.compare import compare
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
+from trading.cli.network import network
 from trading.cli.simulate import demo, simulate
 from trading.cli.study import study
 from trading.cli.sweep import sweep
@@ -118,6 +119,7 @@ app.command("match", cls=LateHelp)(match_fleet)
 app.command("compare", cls=LateHelp)(compare)
 app.command("sweep", cls=LateHelp)(sweep)
 app.command("study", cls=LateHelp)(study)
+app.add_typer(network, name="network")
 
 
 def main() -> None:
