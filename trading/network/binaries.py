@@ -6,6 +6,7 @@ is used only when it says what was asked for, so neither an old one nor one that
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import platform
@@ -131,23 +132,32 @@ def build(module: GoModule) -> Path:
     target = binary_path(module)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Beside its final place, so that one step moves it there.
-        with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as folder:
-            built = Path(folder) / module.name
-            _install(go, module, built.parent)
-            if not is_of(built, module):
-                raise NodeError(
-                    f"go installed something else than {module.module} {module.version} with the "
-                    f"checksum {module.checksum}; the cache was left as it was. Check GOFLAGS, "
-                    "GOPROXY and any go.work of this machine."
-                )
-            built.replace(target)
+        with (target.parent / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if is_of(target, module):
+                # Another process has built it while this one waited.
+                return target
+            _build_into(target, module, go)
     except OSError as error:
         raise NodeError(
             f"the cache {target.parent} cannot be written ({error}); set {CACHE_VARIABLE} to a "
             "folder that can."
         ) from error
     return target
+
+
+def _build_into(target: Path, module: GoModule, go: str) -> None:
+    # Beside its final place, so that one step moves it there.
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as folder:
+        built = Path(folder) / module.name
+        _install(go, module, built.parent)
+        if not is_of(built, module):
+            raise NodeError(
+                f"go installed something else than {module.module} {module.version} with the "
+                f"checksum {module.checksum}; the cache was left as it was. Check GOFLAGS, "
+                "GOPROXY and any go.work of this machine."
+            )
+        built.replace(target)
 
 
 def _install(go: str, module: GoModule, folder: Path) -> None:
