@@ -37,10 +37,9 @@ def find_tool(name: str) -> Path | None:
 
 def need_tool(name: str) -> Path:
     """The tool, or a skip with one clear line; a failure where the tool is required."""
-    tool = find_tool(name)
-    if tool is not None:
-        return tool
-    _missing(name, f"{name} is missing: install Node.js 20 or newer and run `npm ci` in contracts/")
+    return find_tool(name) or _missing(
+        name, f"{name} is missing: install Node.js 20 or newer and run `npm ci` in contracts/"
+    )
 
 
 def need_validators() -> Path:
@@ -48,11 +47,11 @@ def need_validators() -> Path:
     module = engine_named(DEFAULT_ENGINE).module
     found = find_binary(module)
     if found is None and shutil.which("go") is None:
-        _missing("go", f"Go is missing, which builds {module.name} for the four-validator tests")
+        return _missing("go", f"Go is missing: it builds {module.name} for tests of validators")
     try:
         return found or build(module)
     except NodeError as error:
-        _missing("go", str(error))
+        return _missing("go", str(error))
 
 
 def _missing(name: str, message: str) -> NoReturn:
