@@ -6,8 +6,12 @@ import os
 import platform
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+
+from trading.errors import NodeError
+from trading.network import DEFAULT_ENGINE, build, engine_named, find_binary
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -33,10 +37,24 @@ def find_tool(name: str) -> Path | None:
 
 def need_tool(name: str) -> Path:
     """The tool, or a skip with one clear line; a failure where the tool is required."""
-    tool = find_tool(name)
-    if tool is not None:
-        return tool
-    message = f"{name} is missing: install Node.js 20 or newer and run `npm ci` in contracts/"
+    return find_tool(name) or _missing(
+        name, f"{name} is missing: install Node.js 20 or newer and run `npm ci` in contracts/"
+    )
+
+
+def need_validators() -> Path:
+    """The binary of the validators, built if need be, or a skip; a failure where Go is required."""
+    module = engine_named(DEFAULT_ENGINE).module
+    found = find_binary(module)
+    if found is None and shutil.which("go") is None:
+        return _missing("go", f"Go is missing: it builds {module.name} for tests of validators")
+    try:
+        return found or build(module)
+    except NodeError as error:
+        return _missing("go", str(error))
+
+
+def _missing(name: str, message: str) -> NoReturn:
     if name in REQUIRED and os.environ.get("PEERCHARGE_REQUIRE_TOOLS") == "1":
         pytest.fail(f"{message} (it is on the list of required tools)")
     pytest.skip(message)

@@ -8,6 +8,7 @@ PeerchargeError
 ├── SweepError (RuntimeError)        the machines that run a sweep failed, not its scenarios
 ├── StoreError (RuntimeError)        a database cannot be used: locked, full, of another version
 ├── SolverError (RuntimeError)       an optimisation ended without the answer that it must have
+├── NodeError (RuntimeError)         a validator on this machine or its binary is not as it must
 └── LedgerError (RuntimeError)       anything the ledger says or fails to say
     ├── LedgerUnreachableError       no answer from the node; retryable
     │   └── OutcomeUnknownError      a transaction was sent and may still be mined; says which
@@ -83,6 +84,10 @@ class OptionError(InputError):
 
 class SolverError(PeerchargeError, RuntimeError):
     """An optimisation ended without the answer it must have: a fault of ours or the solver's."""
+
+
+class NodeError(PeerchargeError, RuntimeError):
+    """A validator cannot be built, started or brought to health here; says what to do."""
 
 
 class ConfigError(InputError):

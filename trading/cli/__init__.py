@@ -21,6 +21,7 @@ from trading.cli.compare import compare
 from trading.cli.database import database
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
+from trading.cli.network import network
 from trading.cli.run import run
 from trading.cli.simulate import demo, simulate
 from trading.cli.status import status
@@ -126,6 +127,7 @@ app.command("run", cls=LateHelp)(run)
 app.command("status")(status)
 app.command("audit")(audit_ledger)
 app.add_typer(database)
+app.add_typer(network, name="network")
 
 
 def main() -> None:
