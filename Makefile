@@ -42,6 +42,13 @@ gas: $(VENV)/.installed-dev node-packages
 bench: $(VENV)/.installed-dev bench-peers
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 
+# Trades a second on each kind of network, and a soak with an audit; writes
+# benchmarks/results/chain.json. BENCH as above.
+.PHONY: bench-chain
+bench-chain: $(VENV)/.installed-dev node-packages
+	$(BIN)/python scripts/build_node.py
+	$(BIN)/python -m benchmarks.throughput $(BENCH)
+
 # Uncontrolled charging against ACN-Sim and against recorded sessions; BENCH as above.
 .PHONY: validation
 validation: $(VENV)/.installed-dev bench-peers

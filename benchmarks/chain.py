@@ -1,6 +1,4 @@
-"""Trades a second on a running network, from submission to settled.
-
-    python -m benchmarks.chain URL [URL ...] [--seconds 60] [--batch 500] [--in-flight 24]
+"""Trades a second on one network, from submission to settled; `benchmarks.throughput` calls it.
 
 What is timed: batches of `--batch` trades among 200 enrolled accounts, every check of the contract
 on, three of four operators' signatures aggregated. For each batch the trades are encoded, three
@@ -15,16 +13,13 @@ every buyer and seller is compared with the trades.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from hexbytes import HexBytes
 
 from trading.chain import (
     BatchState,
@@ -35,11 +30,9 @@ from trading.chain import (
     PriceBand,
     SeatSignature,
     deploy,
-    open_network,
     sign_enrollment,
 )
 from trading.chain.sender import send
-from trading.errors import LedgerError
 
 PARTIES = 100
 QUORUM = 3
@@ -47,7 +40,7 @@ LOT = 1
 BUYER_PRICE, SELLER_PRICE = 300_000, 290_000
 DEPOSIT_UEUR = 1_000_000_000_000
 ENERGY_WH = 1_000
-POLL_S = 0.02
+POLL_S = 0.005
 SILENCE_S = 60.0
 AT_ONCE = 100
 INTERVAL = pd.Timestamp("2026-06-01T18:00Z")
@@ -210,10 +203,11 @@ def run(desk: Desk, *, seconds: float, batch: int, in_flight: int) -> Rate:
             time.sleep(POLL_S)
         latest = network.block_number()
         for number in range(seen + 1, latest + 1):
-            block = network.ask("eth_getBlockByNumber", hex(number), False)
-            gas += int(block["gasUsed"], 16)
+            block = network.w3.eth.get_block(number)
+            gas += int(block["gasUsed"])
             now = last_news = time.perf_counter()
-            mined = [found for found in block["transactions"] if found in waiting]
+            hashes = [HexBytes(found).to_0x_hex() for found in block["transactions"]]
+            mined = [found for found in hashes if found in waiting]
             latencies += [now - waiting.pop(found)[1] for found in mined]
         seen = max(seen, latest)
         if time.perf_counter() - last_news > SILENCE_S:
@@ -251,31 +245,3 @@ def _differences(desk: Desk, before: dict[int, object], size: int, batches: int)
         expected = int(sold.get(number, 0)) - int(bought.get(number, 0))
         wrong += change != expected or new.locked_ueur != 0
     return wrong
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit code."""
-    parser = argparse.ArgumentParser(description="Trades a second on a running network.")
-    parser.add_argument("url", nargs="+", help="JSON-RPC of a node, embedded, or anvil")
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--batch", type=int, default=500)
-    parser.add_argument("--in-flight", type=int, default=24)
-    arguments = parser.parse_args(argv)
-    try:
-        with open_network(arguments.url[0], timeout_s=30.0) as network:
-            desk = open_desk(network)
-            rate = run(
-                desk,
-                seconds=arguments.seconds,
-                batch=arguments.batch,
-                in_flight=arguments.in_flight,
-            )
-    except (BenchmarkError, LedgerError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(asdict(rate), indent=2))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -161,7 +161,7 @@ _ARITHMETIC = frozenset(
 
 def opcode_table(size: int) -> str:
     """Trace one batch, submitted with signatures and settled; return gas a trade by class."""
-    counts = _trace(size)
+    counts, _ = _trace(size)
     total = sum(counts.values())
     lines = [f"{f'gas a trade, N={size}, aggregated':<42}{'gas':>8}{'share':>8}"]
     lines += [
@@ -171,7 +171,18 @@ def opcode_table(size: int) -> str:
     return "\n".join(lines)
 
 
-def _trace(size: int) -> Counter[str]:
+def opcodes_per_trade(size: int) -> int:
+    """How many opcodes a trade takes from submission to settled, in a batch of this size.
+
+    Raises:
+        BenchmarkError: anvil is missing or refuses.
+    """
+    _, opcodes = _trace(size)
+    return round(opcodes / size)
+
+
+def _trace(size: int) -> tuple[Counter[str], int]:
+    """Gas by class of opcode, and how many opcodes there were."""
     from eth_account import Account
     from eth_account.messages import encode_typed_data
     from web3 import HTTPProvider, Web3
@@ -264,18 +275,21 @@ def _trace(size: int) -> Counter[str]:
 
         batch(0)
         counts: Counter[str] = Counter()
+        opcodes = 0
         for transaction in batch(size):
             receipt = web3.eth.wait_for_transaction_receipt(transaction)
             if receipt["status"] != 1:
                 raise BenchmarkError("a traced transaction failed")
-            counts += _classify(web3, transaction, receipt["gasUsed"])
-        return counts
+            classes, steps = _classify(web3, transaction, receipt["gasUsed"])
+            counts += classes
+            opcodes += steps
+        return counts, opcodes
     finally:
         node.terminate()
         node.wait()
 
 
-def _classify(web3: Any, transaction: Any, used: int) -> Counter[str]:
+def _classify(web3: Any, transaction: Any, used: int) -> tuple[Counter[str], int]:
     call_data = web3.eth.get_transaction(transaction)["input"]
     counts = Counter(
         {
@@ -293,7 +307,7 @@ def _classify(web3: Any, transaction: Any, used: int) -> Counter[str]:
         counts[_class_of(step["op"], cost)] += cost
     if sum(counts.values()) != used:
         raise BenchmarkError(f"the classes add up to {sum(counts.values())}, not to {used}")
-    return counts
+    return counts, len(answer["result"]["structLogs"])
 
 
 def _class_of(opcode: str, cost: int) -> str:
