@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -25,6 +25,7 @@ from trading.lot import (
     accounts_of,
     intervals_of,
     simulate_lot,
+    uncontested,
 )
 from trading.lot.optimal import best_charging
 from trading.market import MECHANISMS, PRIORITIES
@@ -133,7 +134,7 @@ def test_batteries_stay_between_empty_and_full_and_sellers_above_their_floor(tab
         drawn, sold = state.drawn_wh.copy(), state.to_peers_wh.copy()
         fills = None
         if offers is not None and offers.price is not None:
-            fills = MECHANISMS[mechanism](offers.book(stays), offers.price)
+            fills = MECHANISMS[mechanism](offers.book, offers.price)
         state.flow(interval, fills if fills is not None and len(fills) else None)
         assert (state.content_wh >= kept).all()
         assert (state.content_wh <= stays.capacity_wh).all()
@@ -231,3 +232,45 @@ def test_shorter_meter_intervals_leave_next_to_nothing_undelivered(table, meter_
     rules = LotRules(interval_s=1800, meter_s=meter_s)
     run = simulate_lot(table, rules=rules, terms=Terms(), mechanism=PRIORITIES["pro-rata"])
     assert run.shortfall_wh <= len(run.trades) * (rules.interval_s // meter_s)
+
+
+def otherwise(start_s: int, trades: pd.DataFrame) -> pd.DataFrame:
+    """A ledger that agrees to what nobody offered: now and then parties swapped, or more energy."""
+    swapped = trades.rename(columns={"buyer_id": "seller_id", "seller_id": "buyer_id"})
+    more = trades.assign(energy_wh=trades["energy_wh"] * 3)
+    return (trades, swapped, more)[start_s // 900 % 3]
+
+
+@given(table=sessions(), lot=lots(), agree=st.sampled_from([None, otherwise]))
+def test_a_connection_that_never_binds_changes_nothing(table, lot, agree):
+    # With one, everyone's charging is worked out interval by interval; without, mostly ahead.
+    rules, terms, mechanism = lot
+    site = replace(rules.site, connection_w=None, cable_w=None)
+    free = replace(rules, strategy="at-once", efficiency=Efficiency(), site=site)
+    wide = replace(free, site=replace(site, connection_w=1_000_000_000))
+    runs = [
+        simulate_lot(table, rules=each, terms=terms, mechanism=MECHANISMS[mechanism], agree=agree)
+        for each in (free, wide)
+    ]
+    for name in (field.name for field in fields(runs[0])):
+        one, other = (getattr(run, name) for run in runs)
+        if isinstance(one, np.ndarray):
+            assert one.tolist() == other.tolist(), name
+        elif isinstance(one, pd.DataFrame):
+            pd.testing.assert_frame_equal(one, other)
+        elif isinstance(one, int):
+            assert one == other, name
+
+
+@given(table=sessions(), lot=lots())
+def test_time_without_trades_passes_alike_in_one_go_and_interval_by_interval(table, lot):
+    rules, terms, _ = lot
+    stays = Stays(table, rules)
+    at_once, stepped = uncontested(stays, terms), Lot(stays, terms)
+    for interval in intervals_of(stays):
+        stepped.flow(interval, None)
+    assert stepped.drawn_wh.tolist() == at_once.drawn_wh.tolist()
+    assert stepped.gained_wh.tolist() == at_once.gained_wh.tolist()
+    assert stepped.grid_bill_ueur.tolist() == at_once.grid_bill_ueur.tolist()
+    for name in (field.name for field in fields(stepped.flows)):
+        assert getattr(stepped.flows, name).tolist() == getattr(at_once.flows, name).tolist()

@@ -96,8 +96,8 @@ def test_a_replay_passes_through_the_limits_that_the_trades_kept(
         n += len(fills)
         assert (fills.price_ueur_per_kwh <= moment.ceilings[fills.buyer]).all()
         assert (fills.seller_price_ueur_per_kwh >= moment.floors[fills.seller]).all()
-        assert np.isin(fills.buyer, np.flatnonzero(moment.offers.bids_wh)).all()
-        assert np.isin(fills.seller, np.flatnonzero(moment.offers.asks_wh)).all()
+        assert np.isin(fills.buyer, moment.offers.book.buyers.code).all()
+        assert np.isin(fills.seller, moment.offers.book.sellers.code).all()
     assert n == len(run.trades)
 
 

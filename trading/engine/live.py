@@ -18,7 +18,7 @@ from trading.chain.rebuild import Ledger
 from trading.lot import Stays, intervals_of
 from trading.lot.lot import Interval, Offers
 from trading.lot.simulation import matched, trades_of_interval
-from trading.market import MECHANISMS, Fills
+from trading.market import MECHANISMS, Fills, OrderBook
 from trading.operators.replica import Replica
 from trading.publication import Publication
 
@@ -145,8 +145,8 @@ def fills_of(
 
 
 def _of(offers: Offers, enabled: np.ndarray) -> Offers:
-    return replace(
-        offers,
-        bids_wh=np.where(enabled, offers.bids_wh, 0),
-        asks_wh=np.where(enabled, offers.asks_wh, 0),
+    buyers, sellers = offers.book.buyers, offers.book.sellers
+    book = OrderBook(
+        buyers=buyers.take(enabled[buyers.code]), sellers=sellers.take(enabled[sellers.code])
     )
+    return replace(offers, book=book)

@@ -1,7 +1,8 @@
 """A parking lot through time: stays, bids and asks, flows, and the books at the end of the day."""
 
 from trading.lot.accounts import Accounts, EnergyBalance, MoneyBalance, accounts_of
-from trading.lot.lot import Flow, Interval, Lot, Offers
+from trading.lot.connection import Flows
+from trading.lot.lot import Interval, Lot, Offers
 from trading.lot.physics import Acceptance, Efficiency, PartLoad
 from trading.lot.profile import Profile
 from trading.lot.simulation import (
@@ -25,7 +26,7 @@ __all__ = [
     "Departures",
     "Efficiency",
     "EnergyBalance",
-    "Flow",
+    "Flows",
     "Guarantee",
     "Interval",
     "Lot",

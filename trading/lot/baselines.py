@@ -44,12 +44,12 @@ def baseline_table(run: LotRun, *, label: str) -> pd.DataFrame:
     limit = rules.site.connection_wh(edges)
     sun = rules.site.pv_wh(edges)
     at_once = Stays(stays.table, replace(rules, strategy="at-once"))
-    lot, flows = uncontested(at_once, terms)
+    lot = uncontested(at_once, terms)
     rows = [
         _row(
             UNCONTROLLED,
             run,
-            grid_wh=np.array([flow.grid_wh for flow in flows]),
+            grid_wh=lot.flows.grid_wh,
             cost=lot.grid_bill_ueur,
             kept_wh=lot.gained_wh,
         )

@@ -11,15 +11,17 @@ sells what it bought from peers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from trading.lot.guarantee import saleable_wh, target_wh
-from trading.lot.physics import SECONDS_PER_HOUR, Efficiency
-from trading.lot.stays import ALL, UNKNOWN, BoolArray, Rows, Stays
+from trading.lot.connection import Connection, Flows
+from trading.lot.guarantee import later_wh, saleable_wh, target_wh
+from trading.lot.physics import SECONDS_PER_HOUR
+from trading.lot.stays import ALL, UNKNOWN, Rows, Stays
 from trading.lot.strategy import STRATEGIES, Outlook
 from trading.lot.terms import Terms
-from trading.market import Fills, OrderBook, PeerPrice, order_side
+from trading.market import Fills, OrderBook, Orders, PeerPrice
 from trading.market.pricing import BookTotals
 from trading.units import MAX_U32, Int64Array, cost_ueur
 
@@ -35,67 +37,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offers:
-    """What the vehicles that are there at gate closure bid and ask; arrays as the stays.
+    """What the vehicles that are there at gate closure bid and ask.
 
     Attributes:
-        bids_wh, asks_wh: energy at their meters.
-        ceilings, floors: the most each buyer pays, the least each seller takes, ueur per kWh; None
-            where limits do not count.
+        book: the orders by code of session, with limit prices where limits count; who could never
+            pay a price of 0 bids nothing.
         price: what is posted for the interval; None where nothing is, and all stay on the grid.
-        soc: state of charge.
     """
 
-    bids_wh: Int64Array
-    asks_wh: Int64Array
-    ceilings: Int64Array | None
-    floors: Int64Array | None
+    book: OrderBook
     price: PeerPrice | None
-    soc: np.ndarray
-
-    def book(self, stays: Stays) -> OrderBook:
-        """The order book of these offers; who could never pay a price of 0 bids nothing."""
-        ceilings, floors = self.ceilings, self.floors
-        bids = self.bids_wh if ceilings is None else np.where(ceilings >= 0, self.bids_wh, 0)
-        buying, selling = np.flatnonzero(bids), np.flatnonzero(self.asks_wh)
-        return OrderBook(
-            buyers=order_side(
-                code=buying,
-                energy_wh=bids[buying],
-                soc=self.soc[buying],
-                arrival=stays.arrival_s[buying],
-                limit_price_ueur_per_kwh=None if ceilings is None else ceilings[buying],
-            ),
-            sellers=order_side(
-                code=selling,
-                energy_wh=self.asks_wh[selling],
-                soc=self.soc[selling],
-                arrival=stays.arrival_s[selling],
-                limit_price_ueur_per_kwh=None
-                if floors is None
-                else np.minimum(floors[selling], MAX_U32),
-            ),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """What moved in a meter interval, whole Wh.
-
-    Attributes:
-        grid_wh: drawn from the grid at the connection, cable losses included.
-        peers_wh: from sellers' to buyers' meters.
-        pv_wh: of the roof, into vehicles and cables.
-        export_wh: of the roof, fed into the grid.
-        cable_loss_wh: lost in the lot's cables.
-        curtailed_wh: wanted of the grid, and cut because of connection or cables.
-    """
-
-    grid_wh: int
-    peers_wh: int
-    pv_wh: int
-    export_wh: int
-    cable_loss_wh: int
-    curtailed_wh: int
 
 
 class Lot:
@@ -114,9 +65,14 @@ class Lot:
     def __init__(self, stays: Stays, terms: Terms) -> None:
         self.stays, self.terms, self.rules = stays, terms, stays.rules
         n = len(stays)
-        self.drawn_wh = np.zeros(n, np.int64)
+        self._steps = self.rules.efficiency.steps
+        self._drawn_at = np.zeros((len(self._steps), n), np.int64)
+        self._sold_at = np.zeros((len(self._steps), n), np.int64)
+        # Under one efficiency for all powers these are the same sums, and so the same arrays.
+        is_flat = len(self._steps) == 1
+        self.drawn_wh = self._drawn_at[0] if is_flat else np.zeros(n, np.int64)
+        self.to_peers_wh = self._sold_at[0] if is_flat else np.zeros(n, np.int64)
         self.from_peers_wh = np.zeros(n, np.int64)
-        self.to_peers_wh = np.zeros(n, np.int64)
         self.promised_wh = np.zeros(n, np.int64)
         self.owed_wh = np.zeros(n, np.int64)
         self.covered_wh = np.zeros(n, np.int64)
@@ -124,27 +80,25 @@ class Lot:
         self.shortfall_wh = 0
         self._billed = np.zeros(n, np.int64)
         self._wants = STRATEGIES[self.rules.strategy]
-        self._steps = self.rules.efficiency.steps
-        self._drawn_at = np.zeros((len(self._steps), n), np.int64)
-        self._sold_at = np.zeros((len(self._steps), n), np.int64)
-        self._into_cables_wh = 0
-        step = self.rules.metered_s
-        first = int(stays.arrival_s.min()) // self.rules.interval_s * self.rules.interval_s
-        last = -(-int(stays.departure_s.max()) // self.rules.interval_s) * self.rules.interval_s
-        edges = np.arange(first, last + step, step)
-        self.edges_s = edges
-        site = self.rules.site
-        self._may_trade = self._where_both_are()
-        self._since, self._who = self._windows()
-        self._tariff = terms.buy_over(edges)
-        self._pv_wh = site.pv_wh(edges)
-        self._connection_wh = site.connection_wh(edges)
-        self._cable_wh = site.cable_wh(edges)
-        replacements = terms.replacements(stays.ids, self.rules.seed)
-        self.replacements = replacements
-        self._floors = terms.floors(replacements, self.rules.guarantee, self.rules.efficiency)
+        presence, step = stays.presence, self.rules.metered_s
+        self._meter_s, self._n = step, presence.n * self.rules.interval_s // step
+        self._first_s = presence.first_s
+        last_s = presence.first_s + presence.n * self.rules.interval_s
+        self.edges_s = np.arange(presence.first_s, last_s + step, step)
+        # Who no longer draws what its course says, since it sold.
+        self._is_astray = np.zeros(n, np.bool_)
+        self._connection = Connection(self.rules.site, self.edges_s)
+        self._tariff = terms.buy_over(self.edges_s)
+        self._standing: dict[int, PeerPrice | None] = {}
+        self.replacements = terms.replacements(stays.ids, self.rules.seed)
+        self._floors = terms.floors(self.replacements, self.rules.guarantee, self.rules.efficiency)
 
     # ------------------------------------------------------------------ what is known
+
+    @property
+    def flows(self) -> Flows:
+        """What moved in each meter interval so far."""
+        return self._connection.flows()
 
     @property
     def gained_wh(self) -> Int64Array:
@@ -178,146 +132,139 @@ class Lot:
         rows: Rows = ALL,
     ) -> Int64Array:
         """What each charger can feed of `wanted_wh`: power, presence and battery considered."""
-        stays, taper = self.stays, self.stays.taper
         most = np.minimum(
-            wanted_wh, stays.chargeable_wh(since_s, until_s, planned=planned, rows=rows)
+            wanted_wh, self.stays.chargeable_wh(since_s, until_s, planned=planned, rows=rows)
         )
-        if taper is None:
-            return most
-        place = stays.taper_place[rows]
-        i = np.flatnonzero((most > 0) & (place >= 0))
-        if not len(i):
-            return most
-        who = i if isinstance(rows, slice) else rows[i]
-        content = self._content_of(who)
-        final = content + self.rules.efficiency.stored(most[i])
-        nears = final > stays.tapers_from_wh[who]
-        if not nears.any():
-            return most
-        i, who, content = i[nears], who[nears], content[nears]
-        begins = since_s if isinstance(since_s, int) else since_s[i]
-        ends = until_s if isinstance(until_s, int) else until_s[i]
-        leaves = stays.known_departure(begins, who) if planned else stays.departure_s[who]
-        seconds = np.minimum(ends, leaves) - np.maximum(begins, stays.arrival_s[who])
-        most[i] = np.minimum(most[i], taper.charged_wh(place[i], content, seconds))
-        return most
+        return self.stays.accepted_wh(
+            most, self.content_of, since_s, until_s, planned=planned, rows=rows
+        )
 
-    def _content_of(self, rows: Int64Array) -> Int64Array:
+    def content_of(self, rows: Int64Array) -> Int64Array:
+        """`content_wh` of some sessions."""
         if len(self._steps) > 1:
             return self.content_wh[rows]
         flat = self._steps[0]
         gained, gave = flat.stored(self._drawn_at[0, rows]), flat.drawn(self._sold_at[0, rows])
         return self.stays.content_wh[rows] + gained - gave
 
-    def _where_both_are(self) -> BoolArray:
-        """In which market intervals buyers and sellers are in the lot, whatever they have left."""
-        step, first = self.rules.interval_s, int(self.edges_s[0])
-        n = (int(self.edges_s[-1]) - first) // step
-        both = np.ones(n, np.bool_)
-        for cap in (self.stays.bid_cap_wh, self.stays.ask_cap_wh):
-            who = np.flatnonzero(cap)
-            change = np.zeros(n + 1, np.int64)
-            np.add.at(change, (self.stays.arrival_s[who] - first) // step, 1)
-            np.add.at(change, -(-(self.stays.departure_s[who] - first) // step), -1)
-            both &= np.cumsum(change[:-1]) > 0
-        return both
-
-    def _windows(self) -> tuple[Int64Array, Int64Array]:
-        """Who is there from gate closure to the end of each market interval.
-
-        Returns:
-            positions at which each interval's sessions begin, and the sessions of all intervals.
-        """
-        stays, step, first = self.stays, self.rules.interval_s, int(self.edges_s[0])
-        n = (int(self.edges_s[-1]) - first) // step
-        begins = np.clip((stays.arrival_s - first) // step, 0, n - 1)
-        # Who leaves between gate and start may have traded without telling anyone.
-        until_s = stays.departure_s + self.rules.gate_lead_s
-        ends = np.clip(-(-(until_s - first) // step), begins + 1, n)
-        lengths = ends - begins
-        who = np.repeat(np.arange(len(stays)), lengths)
-        offset = np.arange(len(who)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        interval = np.repeat(begins, lengths) + offset
-        order = np.argsort(interval, kind="stable")
-        since = np.searchsorted(interval[order], np.arange(n + 1))
-        return since, who[order]
-
     # ------------------------------------------------------------------ before an interval
+
+    def may_trade(self, interval: Interval) -> bool:
+        """Whether a market interval has bidders and askers, whatever these have left."""
+        k, presence = self._market_at(interval), self.stays.presence
+        return 0 <= k < presence.n and presence.may_trade[k]
 
     def offers(self, interval: Interval) -> Offers | None:
         """Bids and asks at gate closure, or None without both."""
-        stays = self.stays
-        start, end = interval.start_s, interval.end_s
-        is_known = self.edges_s[0] <= start < self.edges_s[-1]
-        if not is_known or not self._may_trade[self._interval_at(start)]:
+        if not self.may_trade(interval):
             return None
-        rows = self._window(start)
-        there = stays.is_there(start, rows)
-        bids = np.where(there, np.maximum(stays.bid_cap_wh[rows] - self.drawn_wh[rows], 0), 0)
-        asks = np.where(there, self.left_to_sell_wh(rows), 0)
-        if not bids.any() or not asks.any():
+        k, start = self._market_at(interval), interval.start_s
+        buyers, bids = self._bids(k, start, interval.end_s)
+        if not len(buyers):
             return None
-        bids = self.chargeable_wh(bids, start, end, planned=True, rows=rows)
-        asks = np.minimum(asks, stays.dischargeable_wh(start, end, planned=True, rows=rows))
-        content = self._content_of(rows)
-        offering = np.flatnonzero(asks)
-        sellers = rows[offering]
+        sellers, asks = self._asks(k, interval.end_s)
+        if not len(sellers):
+            return None
+        at = self._step_at(start)
+        price = self._quote(at, bids, asks)
+        return Offers(book=self._order_book(at, buyers, bids, sellers, asks), price=price)
+
+    def _bids(self, k: int, start: int, end: int) -> tuple[Int64Array, Int64Array]:
+        """Who bids in market interval `k`, and for how much."""
+        stays, cable_wh = self.stays, self._connection.cable_wh
+        buyers, can_take = stays.presence.bidders.at(k)
+        left = np.maximum(stays.bid_cap_wh[buyers] - self.drawn_wh[buyers], 0)
+        bids = np.minimum(left, can_take)
+        if stays.bids_may_taper:
+            bids = stays.accepted_wh(bids, self.content_of, start, end, planned=True, rows=buyers)
+        if cable_wh is not None:
+            at, last = self._step_at(start), self._step_at(end)
+            bids = _scaled(bids, int(cable_wh[at:last].min()) * (last - at))
+        return _above_0(buyers, bids)
+
+    def _asks(self, k: int, end: int) -> tuple[Int64Array, Int64Array]:
+        """Who asks in market interval `k`, and with how much."""
+        askers = self.stays.presence.askers
+        sellers, can_give = askers.at(k)
+        asks = np.minimum(self.left_to_sell_wh(sellers), can_give)
+        some = (asks > 0).nonzero()[0]
+        if not len(some):
+            return some, some
+        sellers, asks = sellers[some], asks[some]
         saleable = saleable_wh(
-            stays,
+            self.stays,
             rows=sellers,
             drawn_wh=self.drawn_wh[sellers],
             sold_wh=self.promised_wh[sellers],
-            content_wh=content[offering],
+            content_of=self.content_of,
             after_s=end,
+            later_wh=self._later_wh[askers.since[k] + some],
         )
-        asks[offering] = np.minimum(asks[offering], saleable)
-        at = self._step_at(start)
-        if self._cable_wh is not None:
-            last = self._step_at(end)
-            bids = _scaled(bids, int(self._cable_wh[at:last].min()) * (last - at))
-        if not bids.any() or not asks.any():
-            return None
-        totals = BookTotals(demand_wh=int(bids.sum()), supply_wh=int(asks.sum()))
-        limits = self.terms.limits
-        return Offers(
-            bids_wh=self._scattered(bids, rows),
-            asks_wh=self._scattered(asks, rows),
-            ceilings=self._ceilings(at) if limits else None,
-            floors=self._floors if limits else None,
-            price=self._quote(start, totals),
-            soc=self._scattered(content, rows) / stays.capacity_wh,
+        return _above_0(sellers, np.minimum(asks, saleable))
+
+    def _order_book(
+        self, at: int, buyers: Int64Array, bids: Int64Array, sellers: Int64Array, asks: Int64Array
+    ) -> OrderBook:
+        ceilings = floors = None
+        if self.terms.limits:
+            ceilings, floors = self._ceilings(at, buyers), self._floors[sellers]
+            floors = np.minimum(floors, MAX_U32)
+            if ceilings.min() < 0:
+                pays = ceilings >= 0
+                buyers, bids, ceilings = buyers[pays], bids[pays], ceilings[pays]
+        who, n = np.concatenate((buyers, sellers)), len(buyers)
+        soc = self.content_of(who) / self.stays.capacity_wh[who]
+        arrival = self.stays.arrival_s[who]
+        return OrderBook(
+            buyers=Orders(
+                code=buyers,
+                energy_wh=bids,
+                soc=soc[:n],
+                arrival=arrival[:n],
+                limit_price_ueur_per_kwh=ceilings,
+            ),
+            sellers=Orders(
+                code=sellers,
+                energy_wh=asks,
+                soc=soc[n:],
+                arrival=arrival[n:],
+                limit_price_ueur_per_kwh=floors,
+            ),
         )
 
-    def _scattered(self, values: Int64Array, rows: Int64Array) -> Int64Array:
-        """Values of `rows` among zeros for all others."""
-        all_of_them = np.zeros(len(self.stays), np.int64)
-        all_of_them[rows] = values
-        return all_of_them
-
-    def _window(self, time_s: int) -> Int64Array:
-        """Who may matter in the market interval that holds this time: there since its gate."""
-        k = self._interval_at(time_s)
-        return self._who[self._since[k] : self._since[k + 1]]
+    @cached_property
+    def _later_wh(self) -> Int64Array:
+        """What each of `presence.askers` can still be fed after its interval."""
+        askers = self.stays.presence.askers
+        ends_s = self._first_s + (askers.interval + 1) * self.rules.interval_s
+        return later_wh(self.stays, ends_s, askers.rows)
 
     def posted(self, interval: Interval) -> PeerPrice | None:
         """The price posted for an interval, as its offers have it."""
         offers = self.offers(interval) if self.terms.pricing is not None else None
         if offers is not None:
             return offers.price
-        return self._quote(interval.start_s, BookTotals(demand_wh=0, supply_wh=0))
+        nothing = np.zeros(0, np.int64)
+        at = min(self._step_at(interval.start_s), self._n - 1)
+        return self._quote(at, nothing, nothing)
 
-    def _quote(self, start_s: int, totals: BookTotals) -> PeerPrice | None:
-        return self.terms.quote(
-            self.rules.guarantee,
-            self.rules.efficiency,
-            tariff=int(self._tariff[min(self._step_at(start_s), len(self._tariff) - 1)]),
-            feed_in=int(self.terms.feed_in_at(np.array([start_s]))[0]),
-            totals=totals,
-        )
+    def _quote(self, at: int, bids: Int64Array, asks: Int64Array) -> PeerPrice | None:
+        terms, rules = self.terms, self.rules
+        tariff = int(self._tariff[at])
+        if terms.pricing is not None:
+            return terms.quote(
+                tariff=tariff,
+                feed_in=int(terms.feed_in_at(self.edges_s[at : at + 1])[0]),
+                totals=BookTotals(demand_wh=int(bids.sum()), supply_wh=int(asks.sum())),
+            )
+        if tariff not in self._standing:
+            price = terms.standing_price(rules.guarantee, rules.efficiency, tariff=tariff)
+            self._standing[tariff] = price
+        return self._standing[tariff]
 
     def limits(self, start_s: int) -> tuple[Int64Array, Int64Array]:
         """(ceilings, floors) of all sessions in the interval that begins then, ueur per kWh."""
-        return self._ceilings(min(self._step_at(start_s), len(self._tariff) - 1)), self._floors
+        return self._ceilings(min(self._step_at(start_s), self._n - 1)), self._floors
 
     def left_to_sell_wh(self, rows: Rows = ALL) -> Int64Array:
         """What each seller may still sell in its stay, time and power left aside."""
@@ -337,13 +284,14 @@ class Lot:
             left = np.minimum(left, rules.v2g_cap_wh - self.promised_wh[rows])
         return left
 
-    def _ceilings(self, at: int) -> Int64Array:
+    def _ceilings(self, at: int, rows: Rows = ALL) -> Int64Array:
         """What grid energy costs each buyer instead: now's tariff if it would charge now."""
         tariff = self._tariff
-        now = np.full(len(self.stays), tariff[at])
+        now = np.full(len(self.stays) if isinstance(rows, slice) else len(rows), tariff[at])
         if self.rules.strategy == "at-once" or self.terms.tariff is None:
             return now
-        outlook = self._outlook(at, target_wh(self.stays, self.to_peers_wh) - self.drawn_wh)
+        wanted = target_wh(self.stays, self.to_peers_wh) - self.drawn_wh
+        outlook = self._outlook(at, wanted[rows], rows)
         waits = (self._wants(outlook) <= 0) & (outlook.leaves_s != UNKNOWN)
         if not waits.any() or at + 1 >= len(tariff):
             return now
@@ -355,45 +303,25 @@ class Lot:
 
     # ------------------------------------------------------------------ during an interval
 
-    def flow_alone(self) -> list[Flow]:
+    def flow_alone(self) -> None:
         """Let the whole time pass without trading; the same as `flow` of every interval."""
-        rules, site = self.rules, self.rules.site
-        is_limited = site.connection_w is not None or site.cable_w is not None
-        if is_limited or rules.strategy != "at-once" or len(self._steps) > 1:
-            return [self._flow(at, None)[0] for at in range(len(self._tariff))]
-        # Vehicles that nothing couples are followed each from its own arrival, all at once.
-        grid_wh = np.zeros(len(self._tariff), np.int64)
-        first = (self.stays.arrival_s - self.edges_s[0]) // rules.metered_s
-        rows = np.flatnonzero(self.stays.need_wh)
-        while len(rows):
-            since = self.edges_s[first[rows]]
-            until = since + rules.metered_s
-            wanted = self.stays.need_wh[rows] - self.drawn_wh[rows]
-            drawn = self.chargeable_wh(wanted, since, until, rows=rows)
-            self._billed[rows] += drawn * self._tariff[first[rows]]
-            self._drawn_at[0, rows] += drawn
-            self.drawn_wh[rows] += drawn
-            np.add.at(grid_wh, first[rows], drawn)
-            first[rows] += 1
-            rows = rows[(drawn < wanted) & (until < self.stays.departure_s[rows])]
-        return [self._at_connection(at, wh, 0, 0) for at, wh in enumerate(grid_wh.tolist())]
+        self._untraded(0, self._n)
 
-    def flow(self, interval: Interval, fills: Fills | None) -> list[Flow]:
-        """Let agreed trades and grid energy flow; one `Flow` a meter interval."""
+    def flow(self, interval: Interval, fills: Fills | None) -> None:
+        """Let agreed trades and grid energy flow; without trades also over several intervals."""
         first, last = self._step_at(interval.start_s), self._step_at(interval.end_s)
         if fills is None:
-            return [self._flow(at, None)[0] for at in range(first, last)]
+            self._untraded(first, last)
+            return
         np.add.at(self.promised_wh, fills.seller, fills.energy_wh)
         if last - first == 1:
-            return [self._flow(first, fills)[0]]
+            self._traded(first, fills)
+            return
         fills, due_wh = self._spread(interval, fills, first, last)
-        flows, done = [], np.zeros(len(fills), np.int64)
+        done = np.zeros(len(fills), np.int64)
         for k, at in enumerate(range(first, last)):
             part = replace(fills, energy_wh=due_wh[k] - done)
-            flow, settled = self._flow(at, part, later_wh=fills.energy_wh - due_wh[k])
-            flows.append(flow)
-            done += settled
-        return flows
+            done += self._traded(at, part, later_wh=fills.energy_wh - due_wh[k])
 
     def _spread(
         self, interval: Interval, fills: Fills, first: int, last: int
@@ -413,10 +341,43 @@ class Lot:
         passed = np.minimum(self.edges_s[first + 1 : last + 1, None], until) - interval.start_s
         return fills, fills.energy_wh * passed // (until - interval.start_s)
 
-    def _flow(
-        self, at: int, fills: Fills | None, *, later_wh: Int64Array | None = None
-    ) -> tuple[Flow, Int64Array]:
-        """A meter interval: what moved, and what of each trade has flowed or been made good.
+    def _untraded(self, first: int, last: int) -> None:
+        """Meter intervals `first` to `last` - 1, in which nobody trades."""
+        course = self.stays.course
+        if course is None:
+            for at in range(first, last):
+                self._charge(at, ALL)
+            return
+        steps, rows, drawn = course.between(first, last)
+        if len(rows):
+            keeps = ~self._is_astray[rows]
+            steps, rows, drawn = steps[keeps], rows[keeps], drawn[keeps]
+            np.add.at(self.drawn_wh, rows, drawn)
+            np.add.at(self._billed, rows, drawn * self._tariff[steps])
+            self._connection.carry_each(steps, drawn)
+        for at in range(first, last):
+            astray = self._is_astray[self._there(at)].nonzero()[0]
+            if len(astray):
+                self._charge(at, astray)
+
+    def _charge(self, at: int, some: Rows) -> None:
+        """Let those at positions `some` of who is there draw from the grid."""
+        rows = self._there(at)[some]
+        wanted = self._wanted_wh(rows)
+        if not wanted.any():
+            return
+        start = self._first_s + at * self._meter_s
+        end = start + self._meter_s
+        can_feed = self.stays.presence.chargeable_wh(at)[some]
+        possible = self._accepted(wanted, can_feed, start, end, rows)
+        asked = self._from_grid(at, wanted, possible, rows)
+        drawn, curtailed = self._within_limits(at, asked, 0, rows)
+        self._billed[rows] += drawn * self._tariff[at]
+        self._book(drawn, None, start, end, rows)
+        self._connection.carry(at, int(drawn.sum()), 0, curtailed)
+
+    def _traded(self, at: int, fills: Fills, later_wh: Int64Array | None = None) -> Int64Array:
+        """A meter interval with trades: what of each has flowed or been made good.
 
         Args:
             at: the meter interval.
@@ -426,60 +387,101 @@ class Lot:
                 both parties stay is due again.
         """
         is_last = later_wh is None or not later_wh.any()
-        nothing = np.zeros(0, np.int64)
-        start, end = int(self.edges_s[at]), int(self.edges_s[at + 1])
-        window = self._window(start)
-        rows: Rows = window
-        places = None if fills is None else _places(window, fills)
-        if fills is not None and places is None:
-            # The ledger agreed to a trade of someone who was not there.
-            rows, places = ALL, (fills.buyer, fills.seller)
-        wanted = np.maximum(self._target_wh(rows) - self.drawn_wh[rows], 0)
-        if places is None and not wanted.any():
-            return self._at_connection(at, 0, 0, 0), nothing
-        possible = self.chargeable_wh(wanted, start, end, rows=rows)
-        if fills is None or places is None:
-            asked = self._from_grid(at, wanted, possible, rows)
-            drawn, curtailed = self._within_limits(at, asked, 0, rows)
-            self._billed[rows] += drawn * self._tariff[at]
-            self._book(drawn, None, start, end, rows)
-            self.drawn_wh[rows] += drawn
-            return self._at_connection(at, int(drawn.sum()), 0, curtailed), nothing
+        start = self._first_s + at * self._meter_s
+        end = start + self._meter_s
+        rows, can_feed, can_give = self._there_with(at, fills)
+        places = rows.searchsorted(fills.buyer), rows.searchsorted(fills.seller)
         buyers, sellers = places
-        possible[sellers] = 0
-        bought, sold = np.zeros_like(possible), np.zeros_like(possible)
-        can_give = self.stays.dischargeable_wh(start, end, rows=rows)
-        moved = _deliverable(fills.energy_wh, buyers, sellers, possible, can_give)
-        if self._cable_wh is not None:
-            moved = np.diff(np.minimum(np.cumsum(moved), self._cable_wh[at]), prepend=0)
-        np.add.at(bought, buyers, moved)
-        np.add.at(sold, sellers, moved)
+        wanted = self._wanted_wh(rows)
+        possible = self._possible_wh(at, rows, wanted, can_feed, sellers)
+        moved = fills.energy_wh
+        bought, sold = _sums(moved, places, len(possible))
+        if (possible - bought).min() < 0 or (can_give - sold).min() < 0:
+            moved = _deliverable(moved, buyers, sellers, possible, can_give)
+        if self._connection.cable_wh is not None:
+            most = self._connection.cable_wh[at]
+            moved = np.diff(np.minimum(np.cumsum(moved), most), prepend=0)
+        if moved is not fills.energy_wh:
+            bought, sold = _sums(moved, places, len(possible))
         left = wanted - bought
         if not is_last and later_wh is not None:
             np.subtract.at(left, buyers, later_wh + fills.energy_wh - moved)
-        asked = self._from_grid(at, left, np.clip(left, 0, possible - bought), rows)
+        possible -= bought
+        asked = self._from_grid(at, left, np.minimum(np.maximum(left, 0), possible), rows)
         grid, curtailed = self._within_limits(at, asked, int(bought.sum()), rows)
         missing = fills.energy_wh - moved
-        if not is_last:
-            leaves = self.stays.departure_s
-            stay = (leaves[fills.buyer] > end) & (leaves[fills.seller] > end)
-            missing = np.where(stay, 0, missing)
-        # Who charges at once draws what is missing now; who waits, some time in its stay.
-        instead = grid if self.rules.strategy == "at-once" else wanted - bought
-        self._make_good(fills, missing, instead, buyers, int(self._tariff[at]))
+        if missing.any():
+            if not is_last:
+                leaves = self.stays.departure_s
+                stay = (leaves[fills.buyer] > end) & (leaves[fills.seller] > end)
+                missing = np.where(stay, 0, missing)
+            # Who charges at once draws what is missing now; who waits, some time in its stay.
+            instead = grid if self.rules.strategy == "at-once" else wanted - bought
+            self._make_good(fills, missing, instead, buyers, int(self._tariff[at]))
         drawn = bought + grid
         self._billed[rows] += grid * self._tariff[at]
         self._book(drawn, sold, start, end, rows)
-        self.drawn_wh[rows] += drawn
         self.from_peers_wh[rows] += bought
-        self.to_peers_wh[rows] += sold
-        flow = self._at_connection(at, int(grid.sum()), int(bought.sum()), curtailed)
-        return flow, moved + missing
+        self._is_astray[fills.seller] = True
+        if later_wh is not None:
+            # What is due later was not drawn now.
+            self._is_astray[fills.buyer] = True
+        self._connection.carry(at, int(grid.sum()), int(bought.sum()), curtailed)
+        return moved + missing
 
-    def _target_wh(self, rows: Rows) -> Int64Array:
+    def _there_with(self, at: int, fills: Fills) -> tuple[Int64Array, Int64Array, Int64Array]:
+        """Who is there, with all parties to trades, and what their chargers can feed and take."""
+        presence, rows = self.stays.presence, self._there(at)
+        parties = np.concatenate((fills.buyer, fills.seller))
+        place = rows.searchsorted(parties)
+        if len(rows) and place.max() < len(rows) and (rows[place] == parties).all():
+            return rows, presence.chargeable_wh(at), presence.dischargeable_wh(at)
+        # The ledger agreed to a trade of someone who was not there.
+        rows = np.union1d(rows, parties)
+        start, end = int(self.edges_s[at]), int(self.edges_s[at + 1])
+        can_feed = self.stays.chargeable_wh(start, end, rows=rows)
+        return rows, can_feed, self.stays.dischargeable_wh(start, end, rows=rows)
+
+    def _possible_wh(
+        self,
+        at: int,
+        rows: Int64Array,
+        wanted: Int64Array,
+        can_feed: Int64Array,
+        sellers: Int64Array,
+    ) -> Int64Array:
+        """What each of `rows` can draw; those at positions `sellers` sell, and so do not charge."""
+        course, is_open = self.stays.course, np.ones(len(rows), np.bool_)
+        possible = np.zeros(len(rows), np.int64)
+        if course is not None:
+            keeping, drawn = course.at(at)
+            possible[rows.searchsorted(keeping)] = drawn
+            is_open = self._is_astray[rows]
+        possible[sellers] = 0
+        is_open[sellers] = False
+        i = is_open.nonzero()[0]
+        if len(i):
+            start = self._first_s + at * self._meter_s
+            possible[i] = self._accepted(
+                wanted[i], can_feed[i], start, start + self._meter_s, rows[i]
+            )
+        return possible
+
+    def _wanted_wh(self, rows: Rows) -> Int64Array:
+        """What each vehicle is still to draw."""
         if self.rules.guarantee == "consent":
-            return self.stays.need_wh[rows]
-        return target_wh(self.stays, self.to_peers_wh)[rows]
+            target = self.stays.need_wh[rows]
+        else:
+            target = target_wh(self.stays, self.to_peers_wh)[rows]
+        wanted: Int64Array = np.maximum(target - self.drawn_wh[rows], 0)
+        return wanted
+
+    def _accepted(
+        self, wanted: Int64Array, can_feed: Int64Array, start: int, end: int, rows: Rows
+    ) -> Int64Array:
+        """What each vehicle can draw of what it wants."""
+        most = np.minimum(wanted, can_feed)
+        return self.stays.accepted_wh(most, self.content_of, start, end, rows=rows)
 
     def _from_grid(
         self, at: int, wanted: Int64Array, possible: Int64Array, rows: Rows
@@ -508,22 +510,17 @@ class Lot:
 
         Who could least make up for it later is served first.
         """
-        if self._connection_wh is None and self._cable_wh is None:
+        if not self._connection.is_limited:
             return grid, 0
-        most = int(grid.sum())
-        if self._cable_wh is not None:
-            most = min(most, max(int(self._cable_wh[at]) - peers, 0))
-        if self._connection_wh is not None:
-            allowed = int(self._connection_wh[at]) + int(self._pv_wh[at])
-            most = min(most, max(self._net_of_loss(allowed, peers), 0))
-        cut = int(grid.sum()) - most
-        if cut <= 0:
+        asked = int(grid.sum())
+        most = self._connection.left_wh(at, asked, peers)
+        if most >= asked:
             return grid, 0
         order = np.lexsort((np.arange(len(grid)), self._slack_s(at)[rows]))
         before = np.cumsum(grid[order]) - grid[order]
         served = np.zeros_like(grid)
         served[order] = np.clip(most - before, 0, grid[order])
-        return served, cut
+        return served, asked - most
 
     def _slack_s(self, at: int) -> Int64Array:
         """Seconds each vehicle could wait and still draw what it wants by its departure."""
@@ -534,51 +531,21 @@ class Lot:
         slack: Int64Array = left_s - needs_s
         return slack
 
-    def _net_of_loss(self, allowed_wh: int, peers_wh: int) -> int:
-        """The grid energy into vehicles that draws `allowed_wh` at the connection, losses paid."""
-        ppm = self.rules.site.cable_loss_ppm
-        most = allowed_wh
-        while most > 0 and most + self._loss_wh(most + peers_wh) > allowed_wh:
-            most -= max((most + self._loss_wh(most + peers_wh) - allowed_wh) * (1_000_000 - ppm)
-                        // 1_000_000, 1)  # fmt: skip
-        return most
-
-    def _loss_wh(self, into_vehicles_wh: int) -> int:
-        """Cable loss of the energy that flows now: the difference of two rounded-down sums."""
-        ppm = self.rules.site.cable_loss_ppm
-        return (
-            (self._into_cables_wh + into_vehicles_wh) * ppm // 1_000_000
-            - self._into_cables_wh * ppm // 1_000_000
-        )  # fmt: skip
-
-    def _at_connection(self, at: int, grid: int, peers: int, curtailed: int) -> Flow:
-        loss = self._loss_wh(grid + peers)
-        self._into_cables_wh += grid + peers
-        roof = int(self._pv_wh[at])
-        used = min(roof, grid + loss)
-        export = roof - used
-        if self.rules.site.connection_w is not None:
-            export = min(export, self.rules.site.connection_w * self.rules.metered_s
-                         // SECONDS_PER_HOUR)  # fmt: skip
-        return Flow(
-            grid_wh=grid + loss - used,
-            peers_wh=peers,
-            pv_wh=used,
-            export_wh=export,
-            cable_loss_wh=loss,
-            curtailed_wh=curtailed,
-        )
-
     def _book(
         self, drawn: Int64Array, sold: Int64Array | None, start: int, end: int, rows: Rows
     ) -> None:
-        """Enter what meters counted under the step of the efficiency curve that it moved at."""
-        if len(self._steps) == 1:
-            self._drawn_at[0, rows] += drawn
-            if sold is not None:
-                self._sold_at[0, rows] += sold
-            return
-        efficiency: Efficiency = self.rules.efficiency
+        """Enter what meters counted, where there is one under the efficiency that it moved at."""
+        if len(self._steps) > 1:
+            self._book_by_step(drawn, sold, start, end, rows)
+        self.drawn_wh[rows] += drawn
+        if sold is not None:
+            self.to_peers_wh[rows] += sold
+
+    def _book_by_step(
+        self, drawn: Int64Array, sold: Int64Array | None, start: int, end: int, rows: Rows
+    ) -> None:
+        """The same under the step of the efficiency curve that each meter moved at."""
+        efficiency = self.rules.efficiency
         who = np.arange(len(self.stays))[rows]
         most = np.maximum(self.stays.chargeable_wh(start, end, rows=rows), drawn)
         self._drawn_at[efficiency.step_of(drawn, most), who] += drawn
@@ -599,8 +566,6 @@ class Lot:
         A buyer pays for what it did not take. A seller owes the grid energy that its buyer draws in
         place of what it did not deliver, at the tariff of this interval.
         """
-        if not missing.any():
-            return
         can_replace = grid.copy()
         lot_bears = self.terms.shortfall == "lot"
         for i in np.flatnonzero(missing):
@@ -617,26 +582,26 @@ class Lot:
                 self._billed[seller] += replaced * tariff
             self.shortfall_wh += int(missing[i])
 
-    def _interval_at(self, time_s: int) -> int:
-        return (time_s - int(self.edges_s[0])) // self.rules.interval_s
+    def _there(self, at: int) -> Int64Array:
+        """Who may matter in the market interval of a meter interval: there since its gate."""
+        return self.stays.presence.there(at * self._meter_s // self.rules.interval_s)
+
+    def _market_at(self, interval: Interval) -> int:
+        return (interval.start_s - self._first_s) // self.rules.interval_s
 
     def _step_at(self, time_s: int) -> int:
         """The meter interval at that time, the nearest there is."""
-        at = (time_s - int(self.edges_s[0])) // self.rules.metered_s
-        return min(max(at, 0), len(self._tariff))
+        return min(max((time_s - self._first_s) // self._meter_s, 0), self._n)
 
 
-def _places(rows: Int64Array, fills: Fills) -> tuple[Int64Array, Int64Array] | None:
-    """Where buyers and sellers stand among `rows`; None where one does not."""
-    if not len(rows):
-        return None
-    places = []
-    for codes in (fills.buyer, fills.seller):
-        place = np.minimum(np.searchsorted(rows, codes), len(rows) - 1)
-        if (rows[place] != codes).any():
-            return None
-        places.append(place)
-    return places[0], places[1]
+def _sums(
+    energy_wh: Int64Array, places: tuple[Int64Array, Int64Array], n: int
+) -> tuple[Int64Array, Int64Array]:
+    """What trades take to each of `n` buyers' places and from each of as many sellers'."""
+    bought, sold = np.zeros((2, n), np.int64)
+    np.add.at(bought, places[0], energy_wh)
+    np.add.at(sold, places[1], energy_wh)
+    return bought, sold
 
 
 def _deliverable(
@@ -646,18 +611,20 @@ def _deliverable(
     can_take: Int64Array,
     can_give: Int64Array,
 ) -> Int64Array:
-    """What flows of each agreed trade: all of it, unless a party left before its time."""
+    """What flows of agreed trades where a party left before its time: one after another."""
     moved = energy_wh.copy()
-    asked = np.bincount(buyers, energy_wh, len(can_take))
-    offered = np.bincount(sellers, energy_wh, len(can_give))
-    if (asked <= can_take).all() and (offered <= can_give).all():
-        return moved
     can_take, can_give = can_take.copy(), can_give.copy()
     for i, (buyer, seller) in enumerate(zip(buyers, sellers, strict=True)):
         moved[i] = min(energy_wh[i], can_take[buyer], can_give[seller])
         can_take[buyer] -= moved[i]
         can_give[seller] -= moved[i]
     return moved
+
+
+def _above_0(rows: Int64Array, energy_wh: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Those of `rows` with energy to offer, and how much."""
+    some = energy_wh > 0
+    return (rows, energy_wh) if some.all() else (rows[some], energy_wh[some])
 
 
 def _scaled(bids: Int64Array, most_wh: int) -> Int64Array:

@@ -201,20 +201,26 @@ class Taper:
             content = content + np.maximum(gained, 1)
             rows.append(content)
         rows.append(content)
-        self._mwh = np.array(rows)
+        # One ascending array, battery after battery, each lifted above the one before: a single
+        # search then finds the minutes of any of them.
+        self._from_mwh, self._n = rows[0], len(rows)
+        self._lift_mwh = 2 * int(full.max()) + 1
+        lifts = np.arange(len(full))[:, np.newaxis] * self._lift_mwh
+        self._mwh = (np.array(rows).T + lifts).ravel()
 
     def charged_wh(self, i: Int64Array, content_wh: Int64Array, seconds: Int64Array) -> Int64Array:
         """Most energy at the meter in that time, whole Wh, for the batteries at positions `i`.
 
         The largest number for a battery that can be full by then.
         """
-        content, into_w, curve = content_wh * 1_000, self._into_w[i], self._mwh[:, i]
+        content, into_w = content_wh * 1_000, self._into_w[i]
         left_ms = seconds * 1_000
-        to_knee_ms = -(-np.maximum(curve[0] - content, 0) * SECONDS_PER_HOUR // into_w)
+        to_knee = np.maximum(self._from_mwh[i] - content, 0)
+        to_knee_ms = -(-to_knee * SECONDS_PER_HOUR // into_w)
         before_ms = np.minimum(left_ms, to_knee_ms)
         gained = into_w * before_ms // SECONDS_PER_HOUR
-        at_ms = self._at_ms(curve, content) + left_ms - before_ms
-        ends = np.where(left_ms > to_knee_ms, self._content(curve, at_ms), content + gained)
+        at_ms = self._at_ms(i, content) + left_ms - before_ms
+        ends = np.where(left_ms > to_knee_ms, self._content(i, at_ms), content + gained)
         gained = np.maximum(ends - content, 0)
         charged = -(-gained * _PPM // self._charge_ppm) // 1_000
         # Whoever comes to be full is held back by what it wants, to the last Wh, and not by time.
@@ -224,30 +230,35 @@ class Taper:
 
     def seconds(self, i: Int64Array, content_wh: Int64Array, final_wh: Int64Array) -> Int64Array:
         """Within which the batteries at positions `i` surely come from one content to another."""
-        content, final, curve = content_wh * 1_000, final_wh * 1_000, self._mwh[:, i]
-        to_knee = np.maximum(np.minimum(curve[0], final) - content, 0)
+        content, final = content_wh * 1_000, final_wh * 1_000
+        to_knee = np.maximum(np.minimum(self._from_mwh[i], final) - content, 0)
         to_knee_ms = -(-to_knee * SECONDS_PER_HOUR // self._into_w[i])
-        left_ms = to_knee_ms + self._at_ms(curve, final) - self._at_ms(curve, content)
+        at_ms = self._at_ms(np.concatenate((i, i)), np.concatenate((content, final)))
+        left_ms = to_knee_ms + at_ms[len(i) :] - at_ms[: len(i)]
         # A minute more: meters count whole Wh, and the last of them may take as long.
         seconds: Int64Array = -(-left_ms // 1_000) + 60
         return seconds
 
-    def _at_ms(self, curve: Int64Array, content: Int64Array) -> Int64Array:
+    def _at_ms(self, i: Int64Array, content: Int64Array) -> Int64Array:
         """Time on the curve at which a battery has that content, 0 before the knee."""
-        k = np.clip((curve <= content).sum(axis=0) - 1, 0, len(curve) - 2)
-        columns = np.arange(len(content))
-        begins, ends = curve[k, columns], curve[k + 1, columns]
-        share_ms = np.maximum(content - begins, 0) * self.MINUTE_MS // np.maximum(ends - begins, 1)
+        first, lift = i * self._n, i * self._lift_mwh
+        k = self._mwh.searchsorted(content + lift, side="right") - 1 - first
+        k = np.minimum(np.maximum(k, 0), self._n - 2)
+        begins, ends = self._mwh[first + k], self._mwh[first + k + 1]
+        gone = np.maximum(content + lift - begins, 0)
+        share_ms = gone * self.MINUTE_MS // np.maximum(ends - begins, 1)
         at_ms: Int64Array = k * self.MINUTE_MS + np.minimum(share_ms, self.MINUTE_MS)
         return at_ms
 
-    def _content(self, curve: Int64Array, at_ms: Int64Array) -> Int64Array:
+    def _content(self, i: Int64Array, at_ms: Int64Array) -> Int64Array:
         """Content at a time on the curve."""
-        k = np.minimum(at_ms // self.MINUTE_MS, len(curve) - 2)
-        columns = np.arange(len(at_ms))
-        begins, ends = curve[k, columns], curve[k + 1, columns]
+        k = np.minimum(at_ms // self.MINUTE_MS, self._n - 2)
+        first = i * self._n
+        begins, ends = self._mwh[first + k], self._mwh[first + k + 1]
         share_ms = np.minimum(at_ms - k * self.MINUTE_MS, self.MINUTE_MS)
-        content: Int64Array = begins + (ends - begins) * share_ms // self.MINUTE_MS
+        content: Int64Array = (
+            begins - i * self._lift_mwh + (ends - begins) * share_ms // self.MINUTE_MS
+        )
         return content
 
 

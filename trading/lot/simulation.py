@@ -7,18 +7,20 @@ agreed trades move energy. What the lot itself does is in `lot.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
 
-from trading.lot.lot import Flow, Interval, Lot, Offers
+from trading.lot.lot import Interval, Lot, Offers
 from trading.lot.stays import LotRules, Stays
 from trading.lot.terms import Terms
 from trading.market import PRIORITIES, Fills, Mechanism, PeerPrice, merge_small
 from trading.market.orders import trade_table
-from trading.units import Int64Array
+from trading.units import WH_PER_KWH, Int64Array
 
 Agree = Callable[[int, pd.DataFrame], pd.DataFrame]
 """What the consortium makes of an interval's trades: (start in Unix s, priced trades) -> the trades
@@ -127,9 +129,8 @@ def simulate_lot(
     """
     stays = Stays(sessions, rules)
     day = _Day(Lot(stays, terms), mechanism, agree)
-    flows = day.run(progress)
-    alone, alone_flows = uncontested(stays, terms)
-    return _run_of(day, flows, alone, alone_flows)
+    day.run(progress)
+    return _run_of(day, uncontested(stays, terms))
 
 
 def traded(stays: Stays, terms: Terms, mechanism: Mechanism) -> tuple[Lot, pd.DataFrame]:
@@ -142,10 +143,11 @@ def traded(stays: Stays, terms: Terms, mechanism: Mechanism) -> tuple[Lot, pd.Da
     return day.lot, _table(stays, day.agreed)
 
 
-def uncontested(stays: Stays, terms: Terms) -> tuple[Lot, list[Flow]]:
-    """The same lot without trading: its state after the last departure, and its flows."""
+def uncontested(stays: Stays, terms: Terms) -> Lot:
+    """The same lot without trading, after the last departure."""
     lot = Lot(stays, terms)
-    return lot, lot.flow_alone()
+    lot.flow_alone()
+    return lot
 
 
 class _Day:
@@ -159,14 +161,14 @@ class _Day:
         self.dust_wh = 0
         self.is_blocked = False
 
-    def run(self, progress: Callable[[int, int], None] | None) -> list[Flow]:
-        flows: list[Flow] = []
-        intervals = intervals_of(self.stays)
-        for k, interval in enumerate(intervals):
-            flows += self.lot.flow(interval, self._trade(interval))
-            if progress is not None:
-                progress(k + 1, len(intervals))
-        return flows
+    def run(self, progress: Callable[[int, int], None] | None) -> None:
+        intervals, done = intervals_of(self.stays), 0
+        for may_trade, stretch in groupby(intervals, self.lot.may_trade):
+            for interval in stretch if may_trade else [_as_one(stretch)]:
+                self.lot.flow(interval, self._trade(interval) if may_trade else None)
+                done += (interval.end_s - interval.start_s) // self.rules.interval_s
+                if progress is not None:
+                    progress(done, len(intervals))
 
     def _trade(self, interval: Interval) -> Fills | None:
         """Match what is offered at gate closure, price it, and ask for agreement."""
@@ -219,6 +221,12 @@ class _Day:
         return max(len(would) - len(trades), 0), max(more_wh, 0)
 
 
+def _as_one(intervals: Iterable[Interval]) -> Interval:
+    """The time of consecutive intervals."""
+    first, *others = intervals
+    return replace(first, end_s=others[-1].end_s) if others else first
+
+
 def matched(stays: Stays, offers: Offers, mechanism: Mechanism) -> tuple[Fills, int] | None:
     """What a market makes of offers: fills large enough to settle, and the Wh of the others.
 
@@ -226,15 +234,16 @@ def matched(stays: Stays, offers: Offers, mechanism: Mechanism) -> tuple[Fills, 
     """
     if offers.price is None:
         return None
-    book = offers.book(stays)
-    fills = mechanism(book, offers.price)
+    fills = mechanism(offers.book, offers.price)
     if not len(fills):
         return None
     smallest = stays.rules.smallest_trade_wh
     if stays.rules.merge_small:
-        fills = merge_small(book, fills, smallest_wh=smallest).fills
-    cost = fills.energy_wh * fills.price_ueur_per_kwh // 1000
-    is_dust = (fills.energy_wh < smallest) | (cost == 0)
+        fills = merge_small(offers.book, fills, smallest_wh=smallest).fills
+    costs_nothing = fills.energy_wh * fills.price_ueur_per_kwh < WH_PER_KWH
+    is_dust = (fills.energy_wh < smallest) | costs_nothing
+    if not is_dust.any():
+        return fills, 0
     return fills.take(~is_dust), int(fills.energy_wh[is_dust].sum())
 
 
@@ -243,28 +252,25 @@ def trades_of_interval(stays: Stays, start_s: int, fills: Fills) -> pd.DataFrame
     return _table(stays, [(start_s, np.arange(len(fills)), fills)])
 
 
-def _run_of(day: _Day, flows: list[Flow], alone: Lot, alone_flows: list[Flow]) -> LotRun:
+def _run_of(day: _Day, alone: Lot) -> LotRun:
     lot = day.lot
+    flows, flows_alone = lot.flows, alone.flows
     trades = _table(lot.stays, day.agreed)
     blocked, blocked_wh = day.blocked(trades)
-
-    def column(name: str, of: list[Flow]) -> Int64Array:
-        return np.array([getattr(flow, name) for flow in of], dtype=np.int64)
-
     return LotRun(
         stays=lot.stays,
         terms=lot.terms,
         price=day.price,
         trades=trades,
         start_s=lot.edges_s[:-1],
-        grid_wh=column("grid_wh", flows),
-        grid_only_wh=column("grid_wh", alone_flows),
-        peers_wh=column("peers_wh", flows),
-        pv_wh=column("pv_wh", flows),
-        export_wh=column("export_wh", flows),
-        cable_loss_wh=column("cable_loss_wh", flows),
-        curtailed_wh=column("curtailed_wh", flows),
-        curtailed_grid_only_wh=column("curtailed_wh", alone_flows),
+        grid_wh=flows.grid_wh,
+        grid_only_wh=flows_alone.grid_wh,
+        peers_wh=flows.peers_wh,
+        pv_wh=flows.pv_wh,
+        export_wh=flows.export_wh,
+        cable_loss_wh=flows.cable_loss_wh,
+        curtailed_wh=flows.curtailed_wh,
+        curtailed_grid_only_wh=flows_alone.curtailed_wh,
         from_grid_wh=lot.drawn_wh - lot.from_peers_wh,
         from_peers_wh=lot.from_peers_wh,
         to_peers_wh=lot.to_peers_wh,
@@ -293,11 +299,11 @@ def _table(stays: Stays, agreed: list[tuple[int, Int64Array, Fills]]) -> pd.Data
     starts = np.repeat(np.array([start for start, _, _ in agreed], dtype=np.int64), counts)
     times = pd.DatetimeIndex(starts.astype("datetime64[s]")).tz_localize("UTC").as_unit("us")
     trades.insert(0, "interval_start", times)
-    stamps = [pd.Timestamp(start, unit="s").strftime("%Y%m%dT%H%MZ") for start, _, _ in agreed]
+    stamps = [datetime.fromtimestamp(start, UTC).strftime("%Y%m%dT%H%MZ") for start, _, _ in agreed]
     ids = [
         f"{stamp}-{number:03d}"
         for stamp, (_, numbers, _) in zip(stamps, agreed, strict=True)
-        for number in numbers
+        for number in numbers.tolist()
     ]
     trades.insert(1, "trade_id", pd.Series(ids, dtype="str"))
     return trades

@@ -7,6 +7,7 @@ order book. Both the lot and each operator build their own from their own copy o
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -17,7 +18,9 @@ import pandas as pd
 
 from trading.errors import OptionError
 from trading.fleet import BUYER, DEFAULT_THRESHOLDS, SELLER, Thresholds, role_arrays
+from trading.lot.course import course_of
 from trading.lot.physics import Acceptance, Efficiency, Taper, movable_wh
+from trading.lot.presence import ByInterval, Presence
 from trading.lot.site import Site
 from trading.lot.terms import GUARANTEES, Guarantee
 from trading.tables import SESSIONS, check
@@ -217,7 +220,7 @@ class Stays:
             raise KeyError(session_id)
         return code
 
-    def is_there(self, start_s: int, rows: Rows = ALL) -> BoolArray:
+    def is_there(self, start_s: int | Int64Array, rows: Rows = ALL) -> BoolArray:
         """Who may trade in the interval that begins at `start_s`, as known at its gate closure.
 
         Whoever has arrived and not left by then, and is not expected to leave before the start; a
@@ -227,6 +230,19 @@ class Stays:
         there = (self.arrival_s[rows] <= gate_s) & (self.departure_s[rows] > gate_s)
         is_there: BoolArray = there & (self.known_departure(gate_s, rows) > start_s)
         return is_there
+
+    @cached_property
+    def presence(self) -> Presence:
+        """Who is there in each market interval."""
+        return Presence(self)
+
+    @cached_property
+    def course(self) -> ByInterval | None:
+        """What each vehicle draws in each meter interval as long as it sells nothing.
+
+        None where that cannot be told ahead.
+        """
+        return course_of(self)
 
     @cached_property
     def tapers_from_wh(self) -> Int64Array:
@@ -265,6 +281,12 @@ class Stays:
         )
 
     @cached_property
+    def bids_may_taper(self) -> bool:
+        """Whether any buyer comes near full with what it may buy."""
+        final_wh = self.content_wh + self.rules.efficiency.stored(self.bid_cap_wh)
+        return bool(((final_wh > self.tapers_from_wh) & (self.bid_cap_wh > 0)).any())
+
+    @cached_property
     def sure_charge_w(self) -> Int64Array:
         """Power at the meter that each battery is sure to take until its need is met."""
         acceptance = self.rules.acceptance
@@ -285,12 +307,53 @@ class Stays:
     ) -> Int64Array:
         """What each charger can feed its vehicle between two instants, within the stay.
 
-        By power and presence alone; near full a battery takes less (`Lot.chargeable_wh`).
+        By power and presence alone; near full a battery takes less (`accepted_wh`).
         """
         return self._movable(self.charge_w, since_s, until_s, planned, rows)
 
+    def accepted_wh(
+        self,
+        most_wh: Int64Array,
+        content_of: Callable[[Int64Array], Int64Array],
+        since_s: int | Int64Array,
+        until_s: int | Int64Array,
+        *,
+        planned: bool = False,
+        rows: Rows = ALL,
+    ) -> Int64Array:
+        """What batteries take of `most_wh` between two instants; less of it as they near full.
+
+        Args:
+            most_wh: what each charger can feed, of `rows`; it may be overwritten.
+            content_of: what the batteries of some codes hold at the first instant.
+            since_s: Unix seconds.
+            until_s: Unix seconds.
+            planned: whether stays end as plans know it.
+            rows: positions of the sessions that are asked about.
+        """
+        taper = self.taper
+        if taper is None:
+            return most_wh
+        place = self.taper_place[rows]
+        i = ((most_wh > 0) & (place >= 0)).nonzero()[0]
+        if not len(i):
+            return most_wh
+        who = i if isinstance(rows, slice) else rows[i]
+        content = content_of(who)
+        final = content + self.rules.efficiency.stored(most_wh[i])
+        nears = final > self.tapers_from_wh[who]
+        if not nears.any():
+            return most_wh
+        i, who, content = i[nears], who[nears], content[nears]
+        begins = since_s if isinstance(since_s, int) else since_s[i]
+        ends = until_s if isinstance(until_s, int) else until_s[i]
+        leaves = self.known_departure(begins, who) if planned else self.departure_s[who]
+        seconds = np.minimum(ends, leaves) - np.maximum(begins, self.arrival_s[who])
+        most_wh[i] = np.minimum(most_wh[i], taper.charged_wh(place[i], content, seconds))
+        return most_wh
+
     def surely_chargeable_wh(
-        self, since_s: int, until_s: int | Int64Array, *, rows: Rows = ALL
+        self, since_s: int | Int64Array, until_s: int | Int64Array, *, rows: Rows = ALL
     ) -> Int64Array:
         """What each charger feeds its vehicle at least between two instants, as plans know it."""
         return self._movable(self.sure_charge_w, since_s, until_s, True, rows)

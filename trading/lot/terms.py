@@ -159,32 +159,27 @@ class Terms:
         """The most a buyer ever pays per kWh at its meter: the lot's tariff for the same kWh."""
         return self.highest_tariff
 
-    def quote(
-        self,
-        guarantee: Guarantee,
-        efficiency: Efficiency,
-        *,
-        tariff: int,
-        feed_in: int,
-        totals: BookTotals,
-    ) -> PeerPrice | None:
-        """The posted price of an interval, or None where there is none and all stay on the grid.
+    def quote(self, *, tariff: int, feed_in: int, totals: BookTotals) -> PeerPrice | None:
+        """What the pricing scheme posts for an interval, or None where all stay on the grid.
 
         Args:
-            guarantee: of the lot's rules.
-            efficiency: of the lot's rules.
             tariff: of the interval; it may be negative, a peer price never is.
             feed_in: of the interval; it may be negative too.
             totals: of the interval's bids and asks.
+
+        Raises:
+            OptionError: the terms have no pricing scheme.
         """
-        if self.pricing is not None:
-            if feed_in > tariff:
-                return None
-            grid = Tariffs(buy=tariff, feed_in=feed_in, lot_fee=self.lot_fee)
-            return pricing_named(self.pricing)(totals, grid)
-        if tariff < 0:
+        if feed_in > tariff:
             return None
-        return self.peer_price(guarantee, efficiency, tariff=tariff)
+        grid = Tariffs(buy=tariff, feed_in=feed_in, lot_fee=self.lot_fee)
+        return pricing_named(str(self.pricing))(totals, grid)
+
+    def standing_price(
+        self, guarantee: Guarantee, efficiency: Efficiency, *, tariff: int
+    ) -> PeerPrice | None:
+        """What is posted at that tariff without a scheme, or None where all stay on the grid."""
+        return None if tariff < 0 else self.peer_price(guarantee, efficiency, tariff=tariff)
 
     def peer_price(
         self, guarantee: Guarantee, efficiency: Efficiency, *, tariff: int | None = None

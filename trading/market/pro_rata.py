@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from trading.market.book import Fills, OrderBook, PeerPrice
-from trading.market.queues import walk, willing_wh
+from trading.market.queues import served, willing_wh
 from trading.units import Int64Array
 
 
@@ -21,8 +21,10 @@ def proportional(book: OrderBook, price: PeerPrice, /) -> Fills:
     bought_wh, sold_wh = willing_wh(book, price)
     demand_wh, supply_wh = int(bought_wh.sum()), int(sold_wh.sum())
     if demand_wh > supply_wh:
-        return walk(book, price, bought_wh=shares_wh(bought_wh, supply_wh))
-    return walk(book, price, sold_wh=shares_wh(sold_wh, demand_wh))
+        bought_wh = shares_wh(bought_wh, supply_wh)
+    else:
+        sold_wh = shares_wh(sold_wh, demand_wh)
+    return served(price, book.buyers.code, bought_wh, book.sellers.code, sold_wh)
 
 
 def shares_wh(orders_wh: Int64Array, total_wh: int) -> Int64Array:
@@ -63,6 +65,6 @@ def _largest(values: Int64Array, n: int) -> Int64Array:
     if n == 0:
         return np.empty(0, dtype=np.int64)
     least = np.partition(values, len(values) - n)[len(values) - n]
-    above = np.flatnonzero(values > least)
-    level = np.flatnonzero(values == least)[: n - len(above)]
+    above = (values > least).nonzero()[0]
+    level = (values == least).nonzero()[0][: n - len(above)]
     return np.concatenate((above, level))

@@ -44,6 +44,17 @@ def walk(
     willing_bought_wh, willing_sold_wh = willing_wh(book, price, bought_wh, sold_wh)
     buyers, demand_wh = _queued(book.buyers.code, willing_bought_wh, buyer_queue)
     sellers, supply_wh = _queued(book.sellers.code, willing_sold_wh, seller_queue)
+    return served(price, buyers, demand_wh, sellers, supply_wh)
+
+
+def served(
+    price: PeerPrice,
+    buyers: Int64Array,
+    demand_wh: Int64Array,
+    sellers: Int64Array,
+    supply_wh: Int64Array,
+) -> Fills:
+    """`walk` over two queues of codes and the energy that each of them is willing to trade."""
     pairs = pair(demand_wh, supply_wh)
     n = len(pairs.energy_wh)
     return Fills(
@@ -67,20 +78,21 @@ class Pairs:
 def pair(demand_wh: Int64Array, supply_wh: Int64Array) -> Pairs:
     """Equation (4) on two queues of energies, 0 allowed; both may be longer than is traded."""
     # Each mark is where an order ends. Orders fit 32 bits, so sums fit 63 for 2**31 of them.
-    marks = np.concatenate((np.cumsum(demand_wh), np.cumsum(supply_wh)))
+    marks = np.concatenate((demand_wh.cumsum(), supply_wh.cumsum()))
     # Timsort merges two ascending runs in one pass.
-    order = np.argsort(marks, kind="stable")
+    order = marks.argsort(kind="stable")
     marks = marks[order]
     is_buyer_mark = order < len(demand_wh)
     # Position of the order that runs up to a mark: how many of its side ended before that mark.
-    buyer_at: Int64Array = np.cumsum(is_buyer_mark) - is_buyer_mark
+    buyer_at: Int64Array = is_buyer_mark.cumsum() - is_buyer_mark
     seller_at = np.arange(len(marks)) - buyer_at
-    energy_wh = np.diff(marks, prepend=0)
+    energy_wh = marks.copy()
+    energy_wh[1:] -= marks[:-1]
     # A gap of 0 is where both sides end at once, or an order of nothing; past the shorter side
     # there is nobody to trade with.
-    traded = np.flatnonzero(
+    traded = (
         (energy_wh > 0) & (buyer_at < len(demand_wh)) & (seller_at < len(supply_wh))
-    )
+    ).nonzero()[0]
     return Pairs(buyer=buyer_at[traded], seller=seller_at[traded], energy_wh=energy_wh[traded])
 
 

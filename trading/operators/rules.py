@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from trading.lot import Interval, Lot, Stays, Terms
-from trading.lot.guarantee import saleable_wh
+from trading.lot.guarantee import later_wh, saleable_wh
 from trading.market import MECHANISMS, PRIORITIES
 from trading.units import Int64Array, cost_ueur
 
@@ -169,12 +169,14 @@ def guarantee(case: Case) -> list[Finding]:
             if earlier < start:
                 sold_before += sold
         lot = case.lot_at(start)
+        end = start + stays.rules.interval_s
         left = saleable_wh(
             stays,
             drawn_wh=lot.drawn_wh,
             sold_wh=sold_before,
-            content_wh=lot.content_wh,
-            after_s=start + stays.rules.interval_s,
+            content_of=lot.content_of,
+            after_s=end,
+            later_wh=later_wh(stays, end),
         )
         in_batch = _sum_by_code(trades["seller"], trades["energy_wh"], len(stays))
         in_interval = in_batch + sold_in.get(start, np.zeros(len(stays), np.int64))
@@ -290,7 +292,7 @@ def _expected_price(case: Case, lot: Lot, start_s: int) -> Callable[[int, int], 
     offers = lot.offers(interval)
     if offers is None or offers.price is None:
         return lambda _buyer, _seller: None
-    fills = MECHANISMS[case.mechanism](offers.book(case.stays), offers.price)
+    fills = MECHANISMS[case.mechanism](offers.book, offers.price)
     pairs = zip(fills.buyer.tolist(), fills.seller.tolist(), strict=True)
     prices = zip(
         fills.price_ueur_per_kwh.tolist(), fills.seller_price_ueur_per_kwh.tolist(), strict=True

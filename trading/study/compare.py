@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from trading.errors import OptionError
-from trading.lot import LotRules, LotRun, Stays, Terms, simulate_lot
+from trading.lot import LotRules, Stays, Terms, simulate_lot
 from trading.lot.baselines import UNCONTROLLED, V1G, V1G_WITH_PEERS
 from trading.lot.optimal import PeerCosts, best_charging, interval_starts
 from trading.market import MECHANISMS, PRIORITIES, Fills, OrderBook, PeerPrice, mechanism_named
@@ -178,7 +178,7 @@ def compare(
         )
         moments = list(replayed(run))
         rows.append(_row("market", each.mechanism, metrics_of(run, moments), each.pricing))
-        timing.append(_timed(each, run, moments))
+        timing.append(_timed(each, moments))
     tell("mechanisms", len(under), len(under))
     table = _table(rows)
     peers = best.get(V1G_WITH_PEERS)
@@ -283,12 +283,10 @@ def _share(table: pd.DataFrame, most: dict[str, Metric] | None) -> pd.Series:
     return table["welfare_ueur"].astype(np.float64) / float(most["welfare_ueur"])
 
 
-def _timed(
-    each: Combination, run: LotRun, moments: Sequence[Moment]
-) -> dict[str, str | int | float]:
+def _timed(each: Combination, moments: Sequence[Moment]) -> dict[str, str | int | float]:
     """How long the mechanism takes to clear all books of the run."""
     mechanism = MECHANISMS[each.mechanism]
-    books = [(m.offers.book(run.stays), m.offers.price) for m in moments]
+    books = [(m.offers.book, m.offers.price) for m in moments]
     took_s = []
     for _ in range(_TIMED):
         began_s = time.perf_counter()

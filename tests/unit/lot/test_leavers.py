@@ -50,3 +50,20 @@ def test_a_seller_who_left_or_the_lot_pays_for_what_it_did_not_deliver(strategy,
     assert vehicles.loc["seller", "paid_grid_ueur"] == (worth if shortfall == "leaver" else 0)
     assert run.owed_wh.tolist() == [0, agreed - flowed if shortfall == "leaver" else 0]
     assert books.money.residual_ueur == 0
+
+
+def test_a_seller_of_whom_the_ledger_agreed_too_much_offers_nothing_more():
+    def agree_to_more(_start_s: int, trades: pd.DataFrame) -> pd.DataFrame:
+        return trades.assign(energy_wh=trades["energy_wh"] * 10)
+
+    sessions = stays().assign(departure=[START + 8 * HOURS] * 2)
+    run = simulate_lot(
+        sessions,
+        rules=LotRules(),
+        terms=Terms(pricing="supply-demand", limits=False),
+        mechanism=PRIORITIES["pro-rata"],
+        agree=agree_to_more,
+    )
+    assert run.trades["energy_wh"].sum() > run.stays.ask_cap_wh.sum()
+    assert run.shortfall_wh > 0
+    assert accounts_of(run).energy.residual_wh == 0

@@ -57,7 +57,8 @@ def test_rounded_shares_of_many_trades_never_pass_the_cables():
         seller_price_ueur_per_kwh=price,
     )
     interval = Interval(start_s=START_S, end_s=START_S + 1_800, gate_s=START_S - 300)
-    flows = lot.flow(interval, fills)
+    lot.flow(interval, fills)
+    flows = lot.flows
     # 167 Wh of each of ten trades are 4 Wh more than five minutes at 20 kW.
-    assert max(flow.peers_wh + flow.grid_wh for flow in flows) <= 20_000 * 300 // 3_600
-    assert sum(flow.peers_wh for flow in flows) + lot.shortfall_wh == N * 999
+    assert (flows.peers_wh + flows.grid_wh).max() <= 20_000 * 300 // 3_600
+    assert flows.peers_wh.sum() + lot.shortfall_wh == N * 999
