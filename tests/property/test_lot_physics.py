@@ -28,6 +28,7 @@ from trading.lot import (
 )
 from trading.lot.optimal import best_charging
 from trading.market import MECHANISMS, PRIORITIES
+from trading.market.pricing import PRICINGS
 
 CURVE = Efficiency(
     part_load=(
@@ -61,6 +62,9 @@ def sites(draw) -> Site:
     )
 
 
+SCHEMES = [None, *PRICINGS, "fixed:0.40", "fraction:0.9", "mid-market:feed-in", "supply-demand:0.3"]
+
+
 @st.composite
 def lots(draw) -> tuple[LotRules, Terms, str]:
     interval_s = draw(st.sampled_from([900, 1800]))
@@ -82,7 +86,7 @@ def lots(draw) -> tuple[LotRules, Terms, str]:
     tariff = Profile.daily(draw(HOURLY), zone="America/Los_Angeles")
     terms = Terms(
         tariff=draw(st.none() | st.just(tariff)),
-        pricing=draw(st.sampled_from([None, "mid-market", "supply-demand", "fraction"])),
+        pricing=draw(st.sampled_from(SCHEMES)),
         replacement_spread=draw(st.sampled_from([0.0, 0.5])),
         network_charge=80_000,
         shortfall=draw(st.sampled_from(["leaver", "lot"])),

@@ -66,8 +66,8 @@ def compare(
         typer.Option(
             metavar="C,D",
             help="What a posted price follows, all without it: middle (of floor "
-            "and ceiling), {pricings}. Auctions find their "
-            "own prices and run once.",
+            "and ceiling), {pricings}. A number of your own follows a colon: {priced}. "
+            "Auctions find their own prices and run once.",
         ),
     ] = None,
     date: Day = None,

@@ -93,7 +93,8 @@ PricingName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="What posts the price of each interval: {pricings}. Without it, --price.",
+        help="What posts the price of each interval: {pricings}. Without it, --price. A number of "
+        "your own follows a colon: {priced}.",
     ),
 ]
 LotFile = Annotated[

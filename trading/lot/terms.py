@@ -49,7 +49,7 @@ class Terms:
         lot_fee: the spread between a trade's two prices, the lot operator's.
         price: the buyer's price; None for the middle of floor and ceiling.
         pricing: name of a scheme that posts the price of each interval instead, as in
-            `trading.market.pricing.PRICINGS`.
+            `trading.market.pricing.PRICINGS`, with a number of its own or without: `fixed:0.40`.
         replacement_spread: how much drivers' prices at home differ: each is drawn by (seed,
             session) from `replacement` less to plus this share of it.
         shortfall: who bears what does not flow because a party left before its time: whoever
@@ -180,7 +180,13 @@ class Terms:
         if self.pricing is not None:
             if feed_in > tariff:
                 return None
-            grid = Tariffs(buy=tariff, feed_in=feed_in, lot_fee=self.lot_fee)
+            grid = Tariffs(
+                buy=tariff,
+                feed_in=feed_in,
+                lot_fee=self.lot_fee,
+                floor=self.floor(guarantee, efficiency) if self.limits else None,
+                highest_buy=self.highest_tariff,
+            )
             return pricing_named(self.pricing)(totals, grid)
         if tariff < 0:
             return None

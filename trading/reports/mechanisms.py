@@ -203,6 +203,8 @@ SHOWN = (
     ("lot", "EUR", "lot_spread_ueur", money),
 )
 """What the terminal shows: two lines of a head, column, form. All else is in the files."""
+LONGEST_LABEL = len("V1G with peers")
+"""What leaves the numbers their room in 80 columns."""
 
 
 def result_text(result: Comparison, about: About) -> RenderableType:
@@ -231,6 +233,8 @@ def result_text(result: Comparison, about: About) -> RenderableType:
             if name != before:
                 shown.add_row(name)
             label = f" {row['pricing']}"
+            if len(label) > LONGEST_LABEL:
+                label = label.replace(":", ":\n  ")
         before = name
         shown.add_row(label, *(_cell(row[column], form) for _, _, column, form in SHOWN))
     parts: list[RenderableType] = [shown]

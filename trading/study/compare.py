@@ -90,7 +90,7 @@ class Combination:
 
     def terms(self, terms: Terms) -> Terms:
         """`terms` under this pricing."""
-        is_scheme = self.pricing in PRICINGS
+        is_scheme = self.pricing not in (MIDDLE, OWN_PRICE)
         return replace(terms, pricing=self.pricing if is_scheme else None)
 
 
@@ -125,7 +125,8 @@ def _scheme_named(name: str) -> None:
     try:
         pricing_named(name, option="pricings")
     except OptionError as error:
-        raise OptionError("pricings", name, f"{MIDDLE}, or {error.expected}") from None
+        expected = error.expected if ":" in name else f"{MIDDLE}, or {error.expected}"
+        raise OptionError("pricings", name, expected) from None
 
 
 def compare(
@@ -145,7 +146,7 @@ def compare(
         rules: how the lot trades, for all.
         terms: what things cost, for all; without a price and a pricing scheme of its own.
         mechanisms: names in `trading.market.MECHANISMS`.
-        pricings: names in `COMPARED_PRICINGS`.
+        pricings: names in `COMPARED_PRICINGS`, a scheme's also with its number: `fixed:0.40`.
         liars_each_side: how many buyers and how many sellers misreport, each in turn; 0 for none.
         progress: called with (what, done, in all).
 

@@ -115,7 +115,8 @@ class Scenario:
         lot_fee_ueur_per_kwh: what the lot keeps of the buyer's price.
         price_ueur_per_kwh: the buyer's price; None for the middle of floor and ceiling.
         pricing: scheme that posts each interval's price, a name in
-            `trading.market.pricing.PRICINGS`; None for the price above.
+            `trading.market.pricing.PRICINGS`, with a number of its own or without, as in
+            "fixed:0.40"; None for the price above.
         shortfall: "leaver" or "lot", who bears what does not flow because a party left early.
         limits: whether trades outside floor and ceiling are blocked.
 

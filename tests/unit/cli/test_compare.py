@@ -87,6 +87,10 @@ def test_json_has_the_rows_of_the_tables(tmp_path: Path) -> None:
     [
         (("sample", "--mechanisms", "mcaffee"), "--mechanisms='mcaffee': expected one of"),
         (("sample", "--pricings", "midmarket"), "did you mean 'mid-market'?"),
+        (
+            ("sample", "--pricings", "fixed:0.4,fraction:2"),
+            "--pricings='fraction:2': expected",
+        ),
         (("sample", "--mechanisms", ""), "--mechanisms='': expected one or more of"),
         (("elsewhere.csv",), "--format=None: expected the format of the file, such as acn"),
         (("elsewhere.csv", "--format", "acn"), "elsewhere.csv"),

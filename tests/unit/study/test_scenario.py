@@ -158,7 +158,7 @@ def test_every_field_but_the_path_changes_the_key() -> None:
         "connection_w": 30_000,
         "cable_w": 30_000,
         "chargers": 4,
-        "pricing": "mid-market",
+        "pricing": "mid-market:0.30",
         "shortfall": "lot",
         "hourly_pv_w": "1 " * 24,
         "hourly_tariff_ueur_per_kwh": "1 " * 24,
