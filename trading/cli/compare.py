@@ -135,6 +135,9 @@ def compare(
         efficiency=equipment.efficiency,
         acceptance=equipment.acceptance,
         site=equipment.site,
+        v2g_cap_wh=equipment.v2g_cap_wh,
+        reserve_soc=equipment.reserve_soc,
+        gate_lead_s=equipment.gate_lead_s,
         strategy=strategy,  # type: ignore[arg-type]
         seed=seed,
     )

@@ -273,7 +273,9 @@ def simulate(
             site=equipment.site,
             strategy=strategy,  # type: ignore[arg-type]
             arbitrage=arbitrage,
-            v2g_cap_wh=v2g_cap_wh,
+            v2g_cap_wh=equipment.v2g_cap_wh if v2g_cap_wh is None else v2g_cap_wh,
+            reserve_soc=equipment.reserve_soc,
+            gate_lead_s=equipment.gate_lead_s,
             meter_s=None if meter_interval is None else _seconds("meter_interval", meter_interval),
             settlement_s=None
             if settlement_interval is None

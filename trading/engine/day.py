@@ -298,7 +298,7 @@ def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
         f"Thresholds T_b = {rules.thresholds.buyer:g} and T_s = {rules.thresholds.seller:g}, the "
         "inner edges of the case study's ranges.",
         f"Market intervals of {rules.interval_s // 60} min; trades are agreed "
-        f"{rules.gate_lead_s // 60} min before each begins.",
+        f"{rules.gate_lead_s / 60:g} min before each begins.",
         f"Efficiency {rules.efficiency.charge_ppm / 1e6:g} charging and "
         f"{rules.efficiency.discharge_ppm / 1e6:g} discharging"
         + (", less at part load" if rules.efficiency.part_load else " at every power")
@@ -347,9 +347,14 @@ def _equipment(options: DayOptions) -> list[str]:
     said = []
     if rules.acceptance is not None:
         said.append(
-            "Batteries take a capacity an hour (1 C) up to 80 %, then less and less, down to a "
-            "twentieth of it (C/20)."
+            f"Batteries take {rules.acceptance.most_permille / 1000:g} times their capacity an "
+            f"hour up to {rules.acceptance.knee_permille / 10:g} %, then less and less, down to "
+            f"{rules.acceptance.least_permille / 1000:g} times."
         )
+    if rules.reserve_soc:
+        said.append(f"No seller goes below {rules.reserve_soc:.0%}, whatever its owner allows.")
+    if rules.v2g_cap_wh is not None:
+        said.append(f"No seller sells more than {rules.v2g_cap_wh / 1000:g} kWh in its stay.")
     if site.connection_w is not None:
         said.append(
             f"The connection carries {site.connection_w / 1000:g} kW, of which up to "

@@ -333,8 +333,7 @@ class Lot:
             return bounded
         above = np.maximum(self.content_wh - stays.kept_wh, 0)[rows]
         left = np.where(stays.is_seller[rows], worst.discharge_from(above), 0)
-        if rules.v2g_cap_wh is not None:
-            left = np.minimum(left, rules.v2g_cap_wh - self.promised_wh[rows])
+        left = np.minimum(left, stays.v2g_cap_wh[rows] - self.promised_wh[rows])
         return left
 
     def _ceilings(self, at: int) -> Int64Array:

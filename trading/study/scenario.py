@@ -95,6 +95,7 @@ class Scenario:
         strategy: when grid energy is drawn, a name in `trading.lot.strategy.STRATEGIES`.
         arbitrage: whether a seller may also sell what it drew from the grid in its stay.
         v2g_cap_wh: the most that a seller sells in a stay; None for no cap.
+        reserve_soc: state of charge below which no seller goes.
         taper: whether charging slows down as a battery nears full.
         connection_w: what the transformer leaves for lot and background; None for no limit.
         background_w: other load behind the same transformer, the same at all times.
@@ -156,6 +157,7 @@ class Scenario:
     strategy: str = "at-once"
     arbitrage: bool = False
     v2g_cap_wh: int | None = None
+    reserve_soc: float = 0.0
     taper: bool = True
     connection_w: int | None = None
     background_w: int = 0
@@ -222,6 +224,7 @@ class Scenario:
             strategy=strategy,
             arbitrage=self.arbitrage,
             v2g_cap_wh=self.v2g_cap_wh,
+            reserve_soc=self.reserve_soc,
             meter_s=self.meter_s,
             settlement_s=self.settlement_s,
             seed=self.seed,
