@@ -71,10 +71,18 @@ from trading.tables import UTC_TIME
 _PPM = 1_000_000
 _PERMILLE = 1_000
 _MOST = 1e6
+_NUMBER = f"a number from {-_MOST:.0f} to {_MOST:.0f}"
 _TAPER = Acceptance()
 _RULES = LotRules()
 _SERIES = pa.DataFrameSchema(
-    {"time": pa.Column(UTC_TIME, unique=True), "value": pa.Column(float)}, name="series"
+    {
+        "time": pa.Column(UTC_TIME, unique=True),
+        "value": pa.Column(
+            float,
+            pa.Check.in_range(-_MOST, _MOST, error=f"a number from {-_MOST:.0f} to {_MOST:.0f}"),
+        ),
+    },
+    name="series",
 )
 
 
@@ -270,7 +278,7 @@ def _profile(
     key: str, values: float | list[float] | str, scale: int, *, zone: str | None, folder: Path
 ) -> Profile:
     if isinstance(values, str):
-        return _series(folder / values, scale)
+        return _series(key, folder / values, scale)
     if not isinstance(values, list):
         return Profile.constant(round(values * scale))
     if zone is None:
@@ -278,10 +286,10 @@ def _profile(
     return Profile.daily([round(value * scale) for value in values], zone=zone)
 
 
-def _series(path: Path, scale: int) -> Profile:
+def _series(key: str, path: Path, scale: int) -> Profile:
     table = read_table(path, _SERIES)
     values = (table["value"] * scale).round().to_numpy(np.float64).astype(np.int64)
-    return Profile.series(pd.DatetimeIndex(table["time"]), values)
+    return Profile.series(pd.DatetimeIndex(table["time"]), values, name=key, source=str(path))
 
 
 def _charger(chargers: _Chargers) -> Charger | None:
@@ -322,8 +330,8 @@ def _fault(error: ErrorDetails) -> OptionError:
         known = list(_table_at(error["loc"][:-1]).model_fields)
         near = get_close_matches(str(error["loc"][-1]), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        found = f"no such key; expected one of {', '.join(known)}{hint}"
-        return OptionError(key, error["input"], found)
+        expected = f"another key, for there is none of this name; one of {', '.join(known)}{hint}"
+        return OptionError(key, error["input"], expected)
     said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     return OptionError(key, error["input"], said)
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trading.data import load_sessions, sample_path
 from trading.equipment import read_equipment
 from trading.errors import ConfigError, InputError, OptionError
-from trading.lot import Acceptance, LotRules
+from trading.lot import Acceptance, Lot, LotRules, Stays, Terms
 
 WHOLE = """
 timezone = "America/Los_Angeles"
@@ -96,8 +97,38 @@ def test_an_empty_file_is_a_lot_that_limits_nothing(tmp_path):
 
 def test_a_time_outside_a_series_is_refused(tmp_path):
     lot = read_equipment(write(tmp_path, WHOLE))
-    with pytest.raises(OptionError, match=r"2019-10-29T10:00:00.*from 2019-10-29T07:00:00"):
-        lot.site.background_w.at(at("2019-10-29T10:00:00Z"))
+    with pytest.raises(OptionError) as caught:
+        lot.site.background_w.at(at("2019-10-29T08:00:00Z", "2019-10-29T10:00:00Z"))
+    assert str(caught.value) == (
+        f"connection.background_kw='{tmp_path / 'load.csv'}, 2019-10-29T07:00:00Z to "
+        "2019-10-29T10:00:00Z': expected values for the whole run, 2019-10-29T08:00:00Z to "
+        "2019-10-29T10:00:01Z"
+    )
+
+
+@pytest.mark.parametrize(
+    "key", ["connection.background_kw", "pv.power_kw", "tariff.buy", "tariff.feed_in"]
+)
+def test_a_series_shorter_than_the_run_is_refused_before_the_run(tmp_path, key):
+    table, name = key.split(".")
+    limit = "limit_kw = 60\n" if table == "connection" else ""
+    lot = read_equipment(write(tmp_path, f"[{table}]\n{limit}{name} = 'load.csv'"))
+    day = load_sessions(sample_path(), format="acn", date="2019-10-29").frame
+    terms = Terms(tariff=lot.tariff, feed_in=lot.feed_in)
+    with pytest.raises(OptionError, match=r"values for the whole run, 2019-10-29T") as caught:
+        Lot(Stays(day, LotRules(site=lot.site)), terms)
+    assert caught.value.name == key
+    assert str(tmp_path / "load.csv") in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["1e300", "-1e7", "inf", "nan", ""])
+def test_a_value_that_nothing_has_names_file_row_and_column(tmp_path, value):
+    path = write(tmp_path, "[tariff]\nbuy = 'load.csv'")
+    (tmp_path / "load.csv").write_text(f"time,value\n2019-10-29T07:00:00Z,{value}\n")
+    with pytest.raises(InputError) as caught:
+        read_equipment(path)
+    expected = f"found '{value}', expected a number from -1000000 to 1000000"
+    assert str(caught.value) == f"{tmp_path / 'load.csv'}: row 2, column 'value': {expected}"
 
 
 @pytest.mark.parametrize(
@@ -105,12 +136,16 @@ def test_a_time_outside_a_series_is_refused(tmp_path):
     [
         (
             "[conection]\nlimit_kw = 1",
-            ["conection", "no such key", "timezone, connection, pv", "did you mean 'connection'?"],
+            [
+                "conection",
+                "none of this name; one of timezone, connection, pv",
+                "did you mean 'connection'?",
+            ],
         ),
-        ("[market]\ngate = 1", ["market.gate=1", "expected one of gate_lead_s"]),
+        ("[market]\ngate = 1", ["market.gate=1", "one of gate_lead_s"]),
         (
             "[battery]\npart_load = [{ under = 0.9, charge = 0.9, discharge = 0.9 }]",
-            ["battery.part_load.0.under=0.9", "expected one of below, charge, discharge"],
+            ["battery.part_load.0.under=0.9", "one of below, charge, discharge"],
         ),
         ("[market]\ngate_lead_s = -1", ["market.gate_lead_s=-1", "greater than or equal to 0"]),
         ("[market]\ngate_lead_s = 1.5", ["market.gate_lead_s=1.5", "a valid integer"]),

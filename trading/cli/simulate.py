@@ -259,8 +259,8 @@ def simulate(
     if mechanism is not None:
         mechanism_named(mechanism, among=MECHANISMS)
     equipment = Equipment() if lot is None else read_equipment(lot)
-    options = DayOptions(
-        rules=LotRules(
+    with _as_typed(meter_interval=meter_interval, settlement_interval=settlement_interval):
+        rules = LotRules(
             interval_s=interval_seconds(interval),
             thresholds=Thresholds(buyer=buyer_threshold, seller=seller_threshold),
             guarantee=guarantee,  # type: ignore[arg-type]
@@ -281,7 +281,9 @@ def simulate(
             if settlement_interval is None
             else _seconds("settlement_interval", settlement_interval),
             seed=seed,
-        ),
+        )
+    options = DayOptions(
+        rules=rules,
         terms=Terms(
             lot_tariff=price_ueur_per_kwh(lot_tariff, name="lot_tariff"),
             replacement=price_ueur_per_kwh(replacement_price, name="replacement_price"),
@@ -366,6 +368,21 @@ def _seconds(name: str, text: str) -> int:
         raise OptionError(name, text, "minutes such as 15min, or seconds such as 900s")
     scale = {"s": 1, "min": 60, "m": 60, None: 60, "h": 3600}[found[2]]
     return int(found[1]) * scale
+
+
+@contextmanager
+def _as_typed(**typed: str | None) -> Iterator[None]:
+    """A length of time that is refused is told as it was typed, and in minutes, not in seconds."""
+    from trading.errors import OptionError
+
+    try:
+        yield
+    except OptionError as error:
+        text = typed.get(error.name)
+        if text is None:
+            raise
+        expected = re.sub(r"(\d+) s\b", lambda s: f"{int(s[1]) / 60:g} min", error.expected)
+        raise OptionError(error.name, text, expected) from None
 
 
 def _run(source: Source, options: DayOptions, out: Path, *, site: str, as_json: bool) -> None:

@@ -136,6 +136,7 @@ class Lot:
         site = self.rules.site
         self._may_trade = self._where_both_are()
         self._since, self._who = self._windows()
+        terms.check_covers(first, last)
         self._tariff = terms.buy_over(edges)
         self._pv_wh = site.pv_wh(edges)
         self._connection_wh = site.connection_wh(edges)
@@ -214,7 +215,7 @@ class Lot:
         step, first = self.rules.interval_s, int(self.edges_s[0])
         n = (int(self.edges_s[-1]) - first) // step
         both = np.ones(n, np.bool_)
-        for cap in (self.stays.bid_cap_wh, self.stays.ask_cap_wh):
+        for cap in (self.stays.bid_cap_wh, self.stays.may_sell):
             who = np.flatnonzero(cap)
             change = np.zeros(n + 1, np.int64)
             np.add.at(change, (self.stays.arrival_s[who] - first) // step, 1)
@@ -333,8 +334,8 @@ class Lot:
             return bounded
         above = np.maximum(self.content_wh - stays.kept_wh, 0)[rows]
         left = np.where(stays.is_seller[rows], worst.discharge_from(above), 0)
-        left = np.minimum(left, stays.v2g_cap_wh[rows] - self.promised_wh[rows])
-        return left
+        capped: Int64Array = np.minimum(left, stays.v2g_cap_wh[rows] - self.promised_wh[rows])
+        return capped
 
     def _ceilings(self, at: int) -> Int64Array:
         """What grid energy costs each buyer instead: now's tariff if it would charge now."""

@@ -239,6 +239,13 @@ class Stays:
         return is_there
 
     @cached_property
+    def may_sell(self) -> BoolArray:
+        """Sellers that have something to sell, or may come to have it in their stay."""
+        if not self.rules.arbitrage:
+            return self.ask_cap_wh > 0
+        return self.is_seller & (self.v2g_cap_wh > 0)
+
+    @cached_property
     def tapers_from_wh(self) -> Int64Array:
         """Battery content above which a charger feeds less than its power."""
         acceptance = self.rules.acceptance

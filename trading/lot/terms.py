@@ -119,6 +119,16 @@ class Terms:
         """What feeding in is paid at Unix times, shape of `times_s`."""
         return self._feed_in.at(times_s)
 
+    def check_covers(self, since_s: int, until_s: int) -> None:
+        """Refuse prices in time that do not cover a run between two Unix times.
+
+        Raises:
+            OptionError: a series is shorter; names it, its span and the run's.
+        """
+        for prices in (self.tariff, self._feed_in):
+            if prices is not None:
+                prices.check_covers(since_s, until_s)
+
     @property
     def highest_tariff(self) -> int:
         """The most that grid energy ever costs in the lot, never below 0."""
