@@ -170,6 +170,7 @@ def compare(
             mechanisms=chosen,
             pricings=priced,
             liars_each_side=liars,
+            zone=stays.zone,
             progress=progress,
         )
         progress("writing the report", 0, 1)

@@ -35,7 +35,7 @@ from trading.engine.scenarios import (
     sensitivity,
 )
 from trading.errors import OptionError
-from trading.lot import LotRules, LotRun, Stays, Terms, accounts_of, intervals_of, simulate_lot
+from trading.lot import Lot, LotRules, LotRun, Stays, Terms, accounts_of, intervals_of, simulate_lot
 from trading.lot.baselines import BASELINE_COLUMNS, baseline_table
 from trading.market import (
     DEFAULT_MECHANISM,
@@ -123,6 +123,8 @@ def run_day(
     seed = options.rules.seed
     sessions = source.load(seed)
     stays = Stays(sessions.frame, options.rules)
+    # A series that is too short is refused here, and not when all are on the chain.
+    Lot(stays, options.terms)
     price = options.terms.peer_price(options.rules.guarantee, options.rules.efficiency)
     cast = Cast.demonstration(seed, operators=options.consensus.operators, stays=stays)
 

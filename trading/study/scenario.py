@@ -38,6 +38,8 @@ from trading.lot.site import NOTHING
 from trading.lot.stays import StrategyName
 from trading.lot.terms import Bearer
 from trading.market import DEFAULT_MECHANISM, MECHANISMS, PRIORITIES, Mechanism, mechanism_named
+from trading.study.metrics import fairness_of, self_sufficiency_of, welfare_of
+from trading.study.replay import replayed
 from trading.units import WH_PER_KWH, hash_units, is_fraction
 
 SAMPLE = "sample"
@@ -312,7 +314,10 @@ def evaluate(scenario: Scenario) -> dict[str, int | float | str]:
 
 
 def results_of(run: LotRun) -> dict[str, int | float | str]:
-    """The books of a run as one row; grid energy at the connection, `missing` in batteries."""
+    """The books of a run as one row; grid energy at the connection, `missing` in batteries.
+
+    What a run does not have, such as Jain's index where nothing was sold, is `UNDEFINED`.
+    """
     books = accounts_of(run)
     stays, trades, metered_s = run.stays, run.trades, run.stays.rules.metered_s
     traded_wh = int(trades["energy_wh"].sum())
@@ -357,6 +362,9 @@ def results_of(run: LotRun) -> dict[str, int | float | str]:
         "wear_ueur": books.money.wear,
         "replacement_grid_only_ueur": books.replacement_grid_only_ueur,
         "replacement_ueur": books.replacement_ueur,
+        "welfare_ueur": welfare_of(replayed(run)) if len(trades) else 0,
+        "self_sufficiency_share": self_sufficiency_of(books),
+        **fairness_of(stays, run.from_peers_wh, run.to_peers_wh),
     }
 
 
