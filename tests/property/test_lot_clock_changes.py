@@ -1,4 +1,4 @@
-"""Days on which the clocks change, 25 and 23 hours long: books that close to the Wh and the ueur."""
+"""Days on which the clocks change, 25 and 23 hours long: books close to the Wh and the ueur."""
 
 from __future__ import annotations
 
