@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from hypothesis import strategies as st
 
+from trading.units import MAX_U32
+
 DAY_START = pd.Timestamp("2019-10-29T07:00Z")
 
 
@@ -35,6 +37,9 @@ def sessions(draw: st.DrawFn, *, max_stays: int = 12) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(rows)
+    if draw(st.booleans()):
+        caps = st.sampled_from([0, 1, 777, 5_000, MAX_U32])
+        frame["v2g_cap_wh"] = draw(st.lists(caps, min_size=len(frame), max_size=len(frame)))
     for column in ("arrival", "departure", "estimated_departure"):
         frame[column] = pd.to_datetime(frame[column], utc=True)
     return frame

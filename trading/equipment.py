@@ -30,6 +30,16 @@
     discharge_efficiency = 0.933
     part_load = [{ below = 0.2, charge = 0.88, discharge = 0.87 }]
     taper = true
+    c_rate = 1.0                        # power up to the knee, in capacities an hour
+    knee_soc = 0.8                      # state of charge from which it falls
+    trickle_c_rate = 0.05               # the last of it
+
+    [vehicles]                          # of every vehicle; a session's own counts if stricter
+    reserve_soc = 0.2
+    v2g_cap_kwh = 20
+
+    [market]
+    gate_lead_s = 300                   # trades are agreed so long before their interval
 
 Every table and key can be left out. A CSV file has the columns `time` (ISO 8601 with Z or an
 offset) and `value`, each value holding until the next time; paths are relative to the TOML file.
@@ -39,7 +49,9 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,15 +63,26 @@ from pydantic_core import ErrorDetails
 
 from trading.data.csv import read_table, read_text
 from trading.errors import ConfigError, OptionError
-from trading.lot import Acceptance, Charger, Efficiency, PartLoad, Profile, Site
+from trading.lot import Acceptance, Charger, Efficiency, LotRules, PartLoad, Profile, Site
 from trading.lot.profile import HOURS
 from trading.lot.terms import FEED_IN
 from trading.tables import UTC_TIME
 
 _PPM = 1_000_000
+_PERMILLE = 1_000
 _MOST = 1e6
+_NUMBER = f"a number from {-_MOST:.0f} to {_MOST:.0f}"
+_TAPER = Acceptance()
+_RULES = LotRules()
 _SERIES = pa.DataFrameSchema(
-    {"time": pa.Column(UTC_TIME, unique=True), "value": pa.Column(float)}, name="series"
+    {
+        "time": pa.Column(UTC_TIME, unique=True),
+        "value": pa.Column(
+            float,
+            pa.Check.in_range(-_MOST, _MOST, error=f"a number from {-_MOST:.0f} to {_MOST:.0f}"),
+        ),
+    },
+    name="series",
 )
 
 
@@ -88,6 +111,9 @@ class Equipment:
         tariff: grid energy in time, micro-euro per kWh; None where the file has none.
         feed_in: what feeding in is paid.
         network_charge: of the connection point.
+        reserve_soc: below which no seller goes.
+        v2g_cap_wh: the most that any seller sells in a stay; None for no cap.
+        gate_lead_s: gate closure, seconds before an interval.
     """
 
     site: Site = field(default_factory=Site)
@@ -96,6 +122,9 @@ class Equipment:
     tariff: Profile | None = None
     feed_in: Profile | int = FEED_IN
     network_charge: int = 0
+    reserve_soc: float = 0.0
+    v2g_cap_wh: int | None = None
+    gate_lead_s: int = _RULES.gate_lead_s
 
 
 class _Table(BaseModel):
@@ -142,6 +171,18 @@ class _Battery(_Table):
     discharge_efficiency: float = Field(default=0.933, gt=0, le=1)
     part_load: list[_PartLoad] = []
     taper: bool = True
+    c_rate: float = Field(default=_TAPER.most_permille / _PERMILLE, ge=0.001, le=100)
+    knee_soc: float = Field(default=_TAPER.knee_permille / _PERMILLE, ge=0, le=0.999)
+    trickle_c_rate: float = Field(default=_TAPER.least_permille / _PERMILLE, ge=0.001, le=100)
+
+
+class _Vehicles(_Table):
+    reserve_soc: float = Field(default=0.0, ge=0, le=1)
+    v2g_cap_kwh: float | None = Field(default=None, ge=0, le=4e6)
+
+
+class _Market(_Table):
+    gate_lead_s: int = Field(default=_RULES.gate_lead_s, ge=0, le=86_400)
 
 
 class _File(_Table):
@@ -152,6 +193,8 @@ class _File(_Table):
     chargers: _Chargers = _Chargers()
     tariff: _Tariff = _Tariff()
     battery: _Battery = _Battery()
+    vehicles: _Vehicles = _Vehicles()
+    market: _Market = _Market()
 
 
 def read_equipment(path: Path) -> Equipment:
@@ -184,10 +227,10 @@ def _equipment(file: _File, path: Path) -> Equipment:
         Profile.daily([0] * HOURS, zone=file.timezone)
     return Equipment(
         site=Site(
-            connection_w=_watts(file.connection.limit_kw),
+            connection_w=_thousandths(file.connection.limit_kw),
             background_w=profile("connection.background_kw", file.connection.background_kw, 1_000),
             pv_w=profile("pv.power_kw", file.pv.power_kw, 1_000),
-            cable_w=_watts(file.cables.limit_kw),
+            cable_w=_thousandths(file.cables.limit_kw),
             cable_loss_ppm=round(file.cables.loss * _PPM),
             charger=_charger(file.chargers),
             chargers=file.chargers.count,
@@ -204,10 +247,30 @@ def _equipment(file: _File, path: Path) -> Equipment:
                 for step in file.battery.part_load
             ),
         ),
-        acceptance=Acceptance() if file.battery.taper else None,
+        acceptance=_acceptance(file.battery),
         tariff=None if tariff.buy is None else profile("tariff.buy", tariff.buy, _PPM),
         feed_in=profile("tariff.feed_in", tariff.feed_in, _PPM),
         network_charge=round(tariff.network_charge * _PPM),
+        reserve_soc=file.vehicles.reserve_soc,
+        v2g_cap_wh=_thousandths(file.vehicles.v2g_cap_kwh),
+        gate_lead_s=file.market.gate_lead_s,
+    )
+
+
+def _acceptance(battery: _Battery) -> Acceptance | None:
+    if not battery.taper:
+        for name in ("c_rate", "knee_soc", "trickle_c_rate"):
+            if name in battery.model_fields_set:
+                found, expected = getattr(battery, name), "none beside battery.taper=false"
+                raise OptionError(f"battery.{name}", found, expected)
+        return None
+    if battery.trickle_c_rate > battery.c_rate:
+        expected = f"at most battery.c_rate={battery.c_rate:g}"
+        raise OptionError("battery.trickle_c_rate", battery.trickle_c_rate, expected)
+    return Acceptance(
+        most_permille=round(battery.c_rate * _PERMILLE),
+        knee_permille=round(battery.knee_soc * _PERMILLE),
+        least_permille=round(battery.trickle_c_rate * _PERMILLE),
     )
 
 
@@ -215,7 +278,7 @@ def _profile(
     key: str, values: float | list[float] | str, scale: int, *, zone: str | None, folder: Path
 ) -> Profile:
     if isinstance(values, str):
-        return _series(folder / values, scale)
+        return _series(key, folder / values, scale)
     if not isinstance(values, list):
         return Profile.constant(round(values * scale))
     if zone is None:
@@ -223,10 +286,10 @@ def _profile(
     return Profile.daily([round(value * scale) for value in values], zone=zone)
 
 
-def _series(path: Path, scale: int) -> Profile:
+def _series(key: str, path: Path, scale: int) -> Profile:
     table = read_table(path, _SERIES)
     values = (table["value"] * scale).round().to_numpy(np.float64).astype(np.int64)
-    return Profile.series(pd.DatetimeIndex(table["time"]), values)
+    return Profile.series(pd.DatetimeIndex(table["time"]), values, name=key, source=str(path))
 
 
 def _charger(chargers: _Chargers) -> Charger | None:
@@ -255,14 +318,29 @@ def _charger(chargers: _Chargers) -> Charger | None:
     return Charger.dc(power_w=power_w, bidirectional=chargers.bidirectional)
 
 
-def _watts(kilowatts: float | None) -> int | None:
-    return None if kilowatts is None else round(kilowatts * 1_000)
+def _thousandths(value: float | None) -> int | None:
+    """Kilowatts in W, or kWh in Wh."""
+    return None if value is None else round(value * 1_000)
 
 
 def _fault(error: ErrorDetails) -> OptionError:
     """One fault of the file as `key=value: expected ...`."""
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return OptionError(key, error["input"], "no such key; see `peercharge simulate --help`")
+        known = list(_table_at(error["loc"][:-1]).model_fields)
+        near = get_close_matches(str(error["loc"][-1]), known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        expected = f"another key, for there is none of this name; one of {', '.join(known)}{hint}"
+        return OptionError(key, error["input"], expected)
     said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     return OptionError(key, error["input"], said)
+
+
+def _table_at(path: Sequence[int | str]) -> type[_Table]:
+    """The table of the file at which those keys end; a list's tables are all alike."""
+    if "part_load" in path:
+        return _PartLoad
+    table: type[_Table] = _File
+    for key in path:
+        table = type(table.model_fields[str(key)].default)
+    return table

@@ -91,6 +91,9 @@ SESSIONS = pa.DataFrameSchema(
         "charge_power_w": _whole(f"whole W from 1 to {MAX_U32}", low=1),
         "discharge_power_w": _whole(_POWER),
         "reserve_soc": _fraction("a state of charge from 0 to 1 that the owner keeps"),
+        "v2g_cap_wh": pa.Column(
+            "int64", _Check.in_range(0, MAX_U32, error=_WH), description=_WH, required=False
+        ),
     },
     checks=_Check(
         lambda frame: frame["arrival"] < frame["departure"],
@@ -102,7 +105,9 @@ SESSIONS = pa.DataFrameSchema(
 )
 """Stays in the lot. `need_wh` is AC energy at the charger's meter that the vehicle is to have drawn
 by its departure, whatever its role; `estimated_departure` is empty where the driver gave none;
-`soc_source` says where the SoC comes from; `discharge_power_w` 0 means no V2G."""
+`soc_source` says where the SoC comes from; `discharge_power_w` 0 means no V2G. `v2g_cap_wh`, the
+most that the owner lets the vehicle sell in its stay, may be absent: 4294967295 and no column both
+mean no cap."""
 
 
 def _has_time_between(orders: pd.DataFrame) -> pd.Series:

@@ -65,15 +65,18 @@ def make(name: str) -> str:
     return version_of(name)
 
 
-def run(name: str, *arguments: str, limit_s: float = 300) -> dict[str, Any]:
-    """What `run_NAME.py` prints, run in the peer's environment.
+def run(
+    name: str, *arguments: str, script: str | None = None, limit_s: float = 300
+) -> dict[str, Any]:
+    """What `run_NAME.py`, or another script beside it, prints, run in the peer's environment.
 
     Raises:
         PeerMissingError: it has no environment, fails, or takes more than `limit_s` seconds.
     """
     if not (folder_of(name) / "installed.txt").is_file():
         raise PeerMissingError("not installed: `make bench-peers` makes its environment")
-    command = [str(python_of(name)), "-W", "ignore", str(HERE / f"run_{name}.py"), *arguments]
+    called = HERE / (script or f"run_{name}.py")
+    command = [str(python_of(name)), "-W", "ignore", str(called), *arguments]
     # Our own packages must not be seen in there; and ASSUME writes a log where it is started.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with TemporaryDirectory() as folder:

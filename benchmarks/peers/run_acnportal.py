@@ -23,7 +23,7 @@ from acnportal.acnsim import ChargingNetwork, Simulator
 from acnportal.acnsim.events import EventQueue, PluginEvent
 from acnportal.acnsim.models import EV, Battery
 from acnportal.acnsim.network.sites import caltech_acn
-from acnportal.algorithms import UncontrolledCharging
+from acnportal.algorithms import BaseAlgorithm, UncontrolledCharging
 
 VOLTAGE = 208
 
@@ -68,10 +68,16 @@ def main(path: str, repeats: int, periods_min: list[int]) -> None:
     print(json.dumps({"runs": runs, "peak_mb": peak_mb}))
 
 
-def simulator_of(sessions: list[dict], period_min: int) -> Simulator:
+def simulator_of(
+    sessions: list[dict],
+    period_min: int,
+    *,
+    network: ChargingNetwork | None = None,
+    scheduler: BaseAlgorithm | None = None,
+) -> Simulator:
+    """A simulator that is ready to run; Caltech's network and no control unless told otherwise."""
     period_s = period_min * 60
     first = min(session["arrival_s"] for session in sessions) // period_s
-    network: ChargingNetwork = caltech_acn(basic_evse=True, voltage=VOLTAGE)
     events = []
     for session in sessions:
         arrival = session["arrival_s"] // period_s - first
@@ -85,8 +91,8 @@ def simulator_of(sessions: list[dict], period_min: int) -> Simulator:
         vehicle = EV(arrival, departure, need_kwh, station, name, battery)
         events.append(PluginEvent(arrival, vehicle))
     return Simulator(
-        network,
-        UncontrolledCharging(),
+        network or caltech_acn(basic_evse=True, voltage=VOLTAGE),
+        scheduler or UncontrolledCharging(),
         EventQueue(events),
         dt.datetime.fromtimestamp(first * period_s, tz=dt.UTC),
         period=period_min,

@@ -29,6 +29,7 @@ from trading.lot import (
 )
 from trading.lot.optimal import best_charging
 from trading.market import MECHANISMS, PRIORITIES
+from trading.market.pricing import PRICINGS
 
 CURVE = Efficiency(
     part_load=(
@@ -62,6 +63,9 @@ def sites(draw) -> Site:
     )
 
 
+SCHEMES = [None, *PRICINGS, "fixed:0.40", "fraction:0.9", "mid-market:feed-in", "supply-demand:0.3"]
+
+
 @st.composite
 def lots(draw) -> tuple[LotRules, Terms, str]:
     interval_s = draw(st.sampled_from([900, 1800]))
@@ -74,6 +78,7 @@ def lots(draw) -> tuple[LotRules, Terms, str]:
         strategy=draw(st.sampled_from(["at-once", "latest", "cheapest"])),
         arbitrage=draw(st.booleans()),
         v2g_cap_wh=draw(st.none() | st.integers(0, 5_000)),
+        reserve_soc=draw(st.sampled_from([0.0, 0.83])),
         meter_s=draw(st.sampled_from([None, 300])),
         smallest_trade_wh=draw(st.sampled_from([1, 100])),
         merge_small=draw(st.booleans()),
@@ -83,7 +88,7 @@ def lots(draw) -> tuple[LotRules, Terms, str]:
     tariff = Profile.daily(draw(HOURLY), zone="America/Los_Angeles")
     terms = Terms(
         tariff=draw(st.none() | st.just(tariff)),
-        pricing=draw(st.sampled_from([None, "mid-market", "supply-demand", "fraction"])),
+        pricing=draw(st.sampled_from(SCHEMES)),
         replacement_spread=draw(st.sampled_from([0.0, 0.5])),
         network_charge=80_000,
         shortfall=draw(st.sampled_from(["leaver", "lot"])),
@@ -143,6 +148,10 @@ def test_batteries_stay_between_empty_and_full_and_sellers_above_their_floor(tab
         assert not (discharges & ~stays.is_seller).any()
     if rules.v2g_cap_wh is not None:
         assert (state.to_peers_wh <= rules.v2g_cap_wh).all()
+    if "v2g_cap_wh" in stays.table:
+        assert (state.to_peers_wh <= stays.table["v2g_cap_wh"]).all()
+    kept_wh = np.maximum(rules.reserve_soc, stays.table["reserve_soc"]) * stays.capacity_wh
+    assert (state.content_wh >= kept_wh - 1e-6)[state.to_peers_wh > 0].all()
     if not rules.arbitrage:
         assert (state.gave_wh <= np.maximum(stays.content_wh - kept, 0)).all()
 

@@ -21,8 +21,14 @@ from tests.tools import ROOT
 from tests.unit.market.books import Row, book_of, side
 from trading.market import MECHANISMS, PRIORITIES, OrderBook, PeerPrice
 
-TRUTHFUL = {**dict.fromkeys(PRIORITIES, "price"), "muda": "price and energy"}
-"""Nobody gains by another limit price, or by another energy either."""
+TRUTHFUL_IN_PRICE = (*PRIORITIES, "muda")
+"""Nobody gains by another limit price."""
+
+TRUTHFUL_IN_ENERGY = ("arrival", "neediest", "pay-as-bid", "bilateral", "muda")
+"""Nobody gains by another energy, its limit price being true."""
+
+TRUTHFUL_IN_BOTH = ("arrival", "neediest", "muda")
+"""Nor by both at once."""
 
 EFFICIENT = ("uniform-price", "pay-as-bid", "optimum")
 
@@ -40,7 +46,7 @@ def some_trader(data: st.DataObject, book: OrderBook) -> Trader | None:
     return data.draw(st.sampled_from(found)) if found else None
 
 
-@pytest.mark.parametrize("name", TRUTHFUL)
+@pytest.mark.parametrize("name", TRUTHFUL_IN_PRICE)
 @given(book=limited, price=fees, limit=lies, data=st.data())
 def test_no_other_limit_price_gains(
     name: str, book: OrderBook, price: PeerPrice, limit: int, data: st.DataObject
@@ -59,14 +65,31 @@ def test_no_other_limit_price_gains_under_mcafee_when_orders_are_of_one_size(
         assert gain_of_saying(MECHANISMS["mcafee"], book, price, trader, limit=limit) <= 0
 
 
+@pytest.mark.parametrize("name", TRUTHFUL_IN_ENERGY)
+@given(book=limited, price=fees, energy_wh=st.integers(1, 20), data=st.data())
+def test_no_other_energy_gains(
+    name: str, book: OrderBook, price: PeerPrice, energy_wh: int, data: st.DataObject
+) -> None:
+    trader = some_trader(data, book)
+    if trader:
+        gained = gain_of_saying(MECHANISMS[name], book, price, trader, energy_wh=energy_wh)
+        assert gained <= 0
+
+
+@pytest.mark.parametrize("name", TRUTHFUL_IN_BOTH)
 @given(book=limited, price=fees, limit=lies, energy_wh=st.integers(1, 20), data=st.data())
-def test_no_other_energy_and_limit_price_gain_under_muda(
-    book: OrderBook, price: PeerPrice, limit: int, energy_wh: int, data: st.DataObject
+def test_no_other_energy_and_limit_price_gain(
+    name: str,
+    book: OrderBook,
+    price: PeerPrice,
+    limit: int,
+    energy_wh: int,
+    data: st.DataObject,
 ) -> None:
     trader = some_trader(data, book)
     if trader:
         gained = gain_of_saying(
-            MECHANISMS["muda"], book, price, trader, limit=limit, energy_wh=energy_wh
+            MECHANISMS[name], book, price, trader, limit=limit, energy_wh=energy_wh
         )
         assert gained <= 0
 
@@ -130,6 +153,12 @@ LIES = {
     ),
     "what the optimum knows it was told": Lie(
         "optimum", [(5, 40), (5, 10)], [(5, 20)], liar=0, limit=22, gain=45
+    ),
+    "who is served in part sets the price": Lie(
+        "optimum", [(4, 30)], [(2, 5)], liar=0, energy_wh=1, gain=25
+    ),
+    "who asks for less is not the one that is left out": Lie(
+        "mcafee", [(6, 40), (1, 20)], [(5, 35), (2, 25)], liar=0, energy_wh=1, gain=13
     ),
     "saying less costs less": Lie("pay-as-bid", [(5, 40)], [(5, 10)], liar=0, limit=12, gain=70),
     "a lower ceiling than the posted price is met": Lie(
@@ -202,8 +231,13 @@ def test_the_page_claims_what_is_tried_here() -> None:
     cells = {row[0].strip("`"): row[1:] for row in rows}
     assert list(cells) == list(MECHANISMS)
     for name, (price, energy, rational, budget, efficient) in cells.items():
-        assert price.startswith("yes") == (name in TRUTHFUL)
-        assert energy.startswith("yes") == (TRUTHFUL.get(name) == "price and energy")
+        assert price.startswith("yes") == (name in TRUTHFUL_IN_PRICE)
+        assert energy.startswith("yes") == (name in TRUTHFUL_IN_ENERGY)
         assert rational == "yes"
         assert budget.startswith("balanced") == (name != "mcafee")
         assert efficient.startswith("yes") == (name in EFFICIENT)
+        # Whatever is not so has its counterexample above.
+        lies_here = [lie for lie in LIES.values() if lie.mechanism == name]
+        assert price.startswith("yes") or any(lie.limit is not None for lie in lies_here)
+        assert energy.startswith("yes") or any(lie.energy_wh is not None for lie in lies_here)
+        assert efficient.startswith("yes") or name in (*LOSSES, "bilateral")

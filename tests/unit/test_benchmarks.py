@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import clearing, speed, validation
+from benchmarks import clearing, smart_charging, speed, validation
 from benchmarks.peers import environments
 from benchmarks.timing import Timing
+from trading.data import load_sessions, sample_path
 from trading.market import MECHANISMS, clear
 
 
@@ -139,3 +141,44 @@ def _in_whole_periods(sessions: pd.DataFrame, *, period_min: int) -> dict:
         "delivered_kwh": dict(zip(names, energy_wh / 1e3, strict=True)),
         "stay_s": dict(zip(names, stay_s.astype(float), strict=True)),
     }
+
+
+def _drew(rows_wh: list[float]) -> smart_charging.Run:
+    """A run of one period, in which each charger can give 1,000 Wh and the connection as much."""
+    drawn = np.array(rows_wh, np.float64)[:, None]
+    return smart_charging.Run(
+        name="a run",
+        limit_w=1_000 * 60 // smart_charging.PERIOD_MIN,
+        drawn_wh=drawn,
+        possible_wh=np.full_like(drawn, 1_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("theirs", "causes"),
+    [
+        ([500, 500, 0], {}),
+        ([0, 500, 500], {"limit": 2}),
+        # There was room for more, so whoever goes short has waited for nothing.
+        ([0, 500, 0], {"waited": 1}),
+        # More than the need has no cause.
+        ([900, 500, 0], {"": 1}),
+    ],
+)
+def test_a_session_that_differs_has_the_cause_that_its_run_shows(theirs, causes) -> None:
+    needed_wh = np.array([500.0, 500.0, 500.0])
+    pair = smart_charging.paired(_drew([500, 500, 0]), _drew(theirs), needed_wh)
+    assert {name: n for name, n in pair.causes.items() if n} == causes
+    assert pair.same == 3 - sum(causes.values())
+
+
+def test_our_runs_under_a_limit_break_no_rule_and_the_optimum_serves_the_most() -> None:
+    week = load_sessions(sample_path(), format="acn", date="2019-10-29").frame
+    sessions = smart_charging.in_periods(week)
+    runs = smart_charging.our_runs(sessions, 20_000)
+    needed_wh = sessions.sort_values("session_id")["need_wh"].to_numpy(float)
+    needed_wh = np.minimum(needed_wh, runs[0].possible_wh.sum(axis=1))
+    assert smart_charging.faults_of(runs, [], needed_wh) == []
+    assert runs[0].energy_wh.sum() < needed_wh.sum() - 1_000
+    wasteful = replace(runs[0], drawn_wh=runs[0].drawn_wh * 0.9)
+    assert "goes short while" in smart_charging.faults_of([wasteful, runs[-1]], [], needed_wh)[0]

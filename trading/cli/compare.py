@@ -66,8 +66,8 @@ def compare(
         typer.Option(
             metavar="C,D",
             help="What a posted price follows, all without it: middle (of floor "
-            "and ceiling), {pricings}. Auctions find their "
-            "own prices and run once.",
+            "and ceiling), {pricings}. A number of your own follows a colon: {priced}. "
+            "Auctions find their own prices and run once.",
         ),
     ] = None,
     date: Day = None,
@@ -135,6 +135,9 @@ def compare(
         efficiency=equipment.efficiency,
         acceptance=equipment.acceptance,
         site=equipment.site,
+        v2g_cap_wh=equipment.v2g_cap_wh,
+        reserve_soc=equipment.reserve_soc,
+        gate_lead_s=equipment.gate_lead_s,
         strategy=strategy,  # type: ignore[arg-type]
         seed=seed,
     )
@@ -167,6 +170,7 @@ def compare(
             mechanisms=chosen,
             pricings=priced,
             liars_each_side=liars,
+            zone=stays.zone,
             progress=progress,
         )
         progress("writing the report", 0, 1)

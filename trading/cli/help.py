@@ -32,6 +32,12 @@ def _pricings() -> str:
     return ", ".join(PRICINGS)
 
 
+def _priced() -> str:
+    from trading.market.pricing import PARAMETERS
+
+    return ", ".join(f"{name}:{each.example}" for name, each in PARAMETERS.items())
+
+
 def _formats() -> str:
     from trading.data import FORMATS
 
@@ -61,6 +67,7 @@ _LISTS: dict[str, Callable[[], str]] = {
     "{auctions}": _auctions,
     "{all_mechanisms}": _all_mechanisms,
     "{pricings}": _pricings,
+    "{priced}": _priced,
     "{formats}": _formats,
     "{assignments}": _assignments,
     "{conducts}": _conducts,

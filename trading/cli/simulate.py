@@ -93,7 +93,8 @@ PricingName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="What posts the price of each interval: {pricings}. Without it, --price.",
+        help="What posts the price of each interval: {pricings}. Without it, --price. A number of "
+        "your own follows a colon: {priced}.",
     ),
 ]
 LotFile = Annotated[
@@ -258,8 +259,8 @@ def simulate(
     if mechanism is not None:
         mechanism_named(mechanism, among=MECHANISMS)
     equipment = Equipment() if lot is None else read_equipment(lot)
-    options = DayOptions(
-        rules=LotRules(
+    with _as_typed(meter_interval=meter_interval, settlement_interval=settlement_interval):
+        rules = LotRules(
             interval_s=interval_seconds(interval),
             thresholds=Thresholds(buyer=buyer_threshold, seller=seller_threshold),
             guarantee=guarantee,  # type: ignore[arg-type]
@@ -272,13 +273,17 @@ def simulate(
             site=equipment.site,
             strategy=strategy,  # type: ignore[arg-type]
             arbitrage=arbitrage,
-            v2g_cap_wh=v2g_cap_wh,
+            v2g_cap_wh=equipment.v2g_cap_wh if v2g_cap_wh is None else v2g_cap_wh,
+            reserve_soc=equipment.reserve_soc,
+            gate_lead_s=equipment.gate_lead_s,
             meter_s=None if meter_interval is None else _seconds("meter_interval", meter_interval),
             settlement_s=None
             if settlement_interval is None
             else _seconds("settlement_interval", settlement_interval),
             seed=seed,
-        ),
+        )
+    options = DayOptions(
+        rules=rules,
         terms=Terms(
             lot_tariff=price_ueur_per_kwh(lot_tariff, name="lot_tariff"),
             replacement=price_ueur_per_kwh(replacement_price, name="replacement_price"),
@@ -363,6 +368,21 @@ def _seconds(name: str, text: str) -> int:
         raise OptionError(name, text, "minutes such as 15min, or seconds such as 900s")
     scale = {"s": 1, "min": 60, "m": 60, None: 60, "h": 3600}[found[2]]
     return int(found[1]) * scale
+
+
+@contextmanager
+def _as_typed(**typed: str | None) -> Iterator[None]:
+    """A length of time that is refused is told as it was typed, and in minutes, not in seconds."""
+    from trading.errors import OptionError
+
+    try:
+        yield
+    except OptionError as error:
+        text = typed.get(error.name)
+        if text is None:
+            raise
+        expected = re.sub(r"(\d+) s\b", lambda s: f"{int(s[1]) / 60:g} min", error.expected)
+        raise OptionError(error.name, text, expected) from None
 
 
 def _run(source: Source, options: DayOptions, out: Path, *, site: str, as_json: bool) -> None:

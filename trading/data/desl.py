@@ -31,13 +31,19 @@ MAX_CAR_CAPACITY_WH = 250_000
 """Assumption: above this it is no passenger car. The published file has seven sessions with 354 to
 382 kWh: too alike to be errors of a meter, so they stay, and a note says how many."""
 
+LONGEST_STAY_MIN = 10 * 366 * 1_440
+"""Ten years; whatever is longer is a slip."""
+
 _LOCAL = pa.Column("datetime64[us]")
+_IS_STAY = pa.Check.in_range(
+    -LONGEST_STAY_MIN, LONGEST_STAY_MIN, error=f"minutes, at most {LONGEST_STAY_MIN}"
+)
 _CSV = pa.DataFrameSchema(
     {
         "Session": pa.Column(str),
         "Arrival": _LOCAL,
         "Departure": _LOCAL,
-        "Stay (min)": pa.Column(float),
+        "Stay (min)": pa.Column(float, _IS_STAY),
         "Energy (Wh)": pa.Column(float),
         "Pmax (W)": pa.Column(float),
         "SOC arrival": pa.Column(float),

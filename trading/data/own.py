@@ -13,6 +13,7 @@ import pandera.pandas as pa
 from trading.data.csv import read_table
 from trading.data.sessions import ReadOptions, Sessions, sorted_sessions
 from trading.tables import SESSIONS, UTC_TIME, check
+from trading.units import MAX_U32
 
 ZONE = "UTC"
 
@@ -25,8 +26,11 @@ OPTIONAL = (
     "charge_power_w",
     "discharge_power_w",
     "reserve_soc",
+    "v2g_cap_wh",
 )
 """Columns that a file may lack."""
+
+_CAP = f"whole Wh from 0 to {MAX_U32}, or none"
 
 
 def _is_after_arrival(frame: pd.DataFrame) -> pd.Series[bool]:
@@ -35,8 +39,16 @@ def _is_after_arrival(frame: pd.DataFrame) -> pd.Series[bool]:
     return ~(frame["estimated_departure"] <= frame["arrival"])
 
 
+# A column of whole numbers cannot have an empty cell; this one may.
+_V2G_CAP = pa.Column(
+    float,
+    pa.Check(lambda wh: (wh % 1 == 0) & wh.between(0, MAX_U32), error=_CAP),
+    nullable=True,
+    required=False,
+)
 _CSV = pa.DataFrameSchema(
-    SESSIONS.update_columns({name: {"required": False} for name in OPTIONAL}).columns,
+    SESSIONS.update_columns({name: {"required": False} for name in OPTIONAL}).columns
+    | {"v2g_cap_wh": _V2G_CAP},
     checks=[
         *SESSIONS.checks,
         pa.Check(
@@ -54,8 +66,9 @@ def read_own(path: Path, options: ReadOptions) -> Sessions:
     """Stays from the project's own CSV.
 
     Columns that a file lacks: `estimated_departure` none, `soc_source` declared, `charge_power_w`
-    6656, `discharge_power_w` the same as `charge_power_w`, `reserve_soc` 0. A column that is there
-    is full, except `estimated_departure`, where empty means none. Other columns are ignored.
+    6656, `discharge_power_w` the same as `charge_power_w`, `reserve_soc` 0, `v2g_cap_wh` none. A
+    column that is there is full, except `estimated_departure` and `v2g_cap_wh`, where empty means
+    none. Other columns are ignored.
 
     Raises:
         TableError: any fault, with its row, column, value and what was expected.
@@ -71,7 +84,9 @@ def read_own(path: Path, options: ReadOptions) -> Sessions:
             "reserve_soc": 0.0,
         }
     )
-    absent = [column for column in OPTIONAL if column not in given]
+    if "v2g_cap_wh" in given:
+        given["v2g_cap_wh"] = given["v2g_cap_wh"].fillna(MAX_U32).astype("int64")
+    absent = [column for column in defaults if column not in given]
     frame = given.join(defaults[absent])
     return Sessions(
         frame=sorted_sessions(check(frame, SESSIONS, source=str(path))), zone=options.zone

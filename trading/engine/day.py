@@ -35,7 +35,7 @@ from trading.engine.scenarios import (
     sensitivity,
 )
 from trading.errors import OptionError
-from trading.lot import LotRules, LotRun, Stays, Terms, accounts_of, intervals_of, simulate_lot
+from trading.lot import Lot, LotRules, LotRun, Stays, Terms, accounts_of, intervals_of, simulate_lot
 from trading.lot.baselines import BASELINE_COLUMNS, baseline_table
 from trading.market import (
     DEFAULT_MECHANISM,
@@ -123,6 +123,8 @@ def run_day(
     seed = options.rules.seed
     sessions = source.load(seed)
     stays = Stays(sessions.frame, options.rules)
+    # A series that is too short is refused here, and not when all are on the chain.
+    Lot(stays, options.terms)
     price = options.terms.peer_price(options.rules.guarantee, options.rules.efficiency)
     cast = Cast.demonstration(seed, operators=options.consensus.operators, stays=stays)
 
@@ -298,7 +300,7 @@ def assumptions(options: DayOptions, assignment: str | None) -> tuple[str, ...]:
         f"Thresholds T_b = {rules.thresholds.buyer:g} and T_s = {rules.thresholds.seller:g}, the "
         "inner edges of the case study's ranges.",
         f"Market intervals of {rules.interval_s // 60} min; trades are agreed "
-        f"{rules.gate_lead_s // 60} min before each begins.",
+        f"{rules.gate_lead_s / 60:g} min before each begins.",
         f"Efficiency {rules.efficiency.charge_ppm / 1e6:g} charging and "
         f"{rules.efficiency.discharge_ppm / 1e6:g} discharging"
         + (", less at part load" if rules.efficiency.part_load else " at every power")
@@ -347,9 +349,14 @@ def _equipment(options: DayOptions) -> list[str]:
     said = []
     if rules.acceptance is not None:
         said.append(
-            "Batteries take a capacity an hour (1 C) up to 80 %, then less and less, down to a "
-            "twentieth of it (C/20)."
+            f"Batteries take {rules.acceptance.most_permille / 1000:g} times their capacity an "
+            f"hour up to {rules.acceptance.knee_permille / 10:g} %, then less and less, down to "
+            f"{rules.acceptance.least_permille / 1000:g} times."
         )
+    if rules.reserve_soc:
+        said.append(f"No seller goes below {rules.reserve_soc:.0%}, whatever its owner allows.")
+    if rules.v2g_cap_wh is not None:
+        said.append(f"No seller sells more than {rules.v2g_cap_wh / 1000:g} kWh in its stay.")
     if site.connection_w is not None:
         said.append(
             f"The connection carries {site.connection_w / 1000:g} kW, of which up to "

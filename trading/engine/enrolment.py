@@ -61,7 +61,7 @@ class Cast:
         """Keys computed from the seed: the same run has the same addresses everywhere."""
         traders = [
             str(name)
-            for name, bid, ask in zip(stays.ids, stays.bid_cap_wh, stays.ask_cap_wh, strict=True)
+            for name, bid, ask in zip(stays.ids, stays.bid_cap_wh, stays.may_sell, strict=True)
             if bid or ask
         ]
         return cls(

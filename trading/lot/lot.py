@@ -88,6 +88,7 @@ class Lot:
         # Who no longer draws what its course says, since it sold.
         self._is_astray = np.zeros(n, np.bool_)
         self._connection = Connection(self.rules.site, self.edges_s)
+        terms.check_covers(presence.first_s, last_s)
         self._tariff = terms.buy_over(self.edges_s)
         self._standing: dict[int, PeerPrice | None] = {}
         self.replacements = terms.replacements(stays.ids, self.rules.seed)
@@ -253,6 +254,8 @@ class Lot:
         tariff = int(self._tariff[at])
         if terms.pricing is not None:
             return terms.quote(
+                rules.guarantee,
+                rules.efficiency,
                 tariff=tariff,
                 feed_in=int(terms.feed_in_at(self.edges_s[at : at + 1])[0]),
                 totals=BookTotals(demand_wh=int(bids.sum()), supply_wh=int(asks.sum())),
@@ -280,9 +283,8 @@ class Lot:
             return bounded
         above = np.maximum(self.content_wh - stays.kept_wh, 0)[rows]
         left = np.where(stays.is_seller[rows], worst.discharge_from(above), 0)
-        if rules.v2g_cap_wh is not None:
-            left = np.minimum(left, rules.v2g_cap_wh - self.promised_wh[rows])
-        return left
+        capped: Int64Array = np.minimum(left, stays.v2g_cap_wh[rows] - self.promised_wh[rows])
+        return capped
 
     def _ceilings(self, at: int, rows: Rows = ALL) -> Int64Array:
         """What grid energy costs each buyer instead: now's tariff if it would charge now."""

@@ -105,8 +105,7 @@ class Presence:
     def askers(self) -> ByInterval:
         """Sellers who may trade in each interval, and what their chargers could take, Wh."""
         stays = self._stays
-        may_sell = stays.is_seller if stays.rules.arbitrage else stays.ask_cap_wh > 0
-        return self._side(may_sell, stays.dischargeable_wh)
+        return self._side(stays.may_sell, stays.dischargeable_wh)
 
     def _side(
         self, is_on_it: npt.NDArray[np.bool_], movable: Callable[..., Int64Array]

@@ -26,12 +26,16 @@ class Profile:
             for a profile that repeats every local day.
         end_s: Unix time at which a series ends.
         zone: IANA zone of a profile that repeats.
+        name: what a series is, such as a key of a lot's file.
+        source: where it is from, such as a file.
     """
 
     values: tuple[int, ...]
     starts_s: tuple[int, ...] | None = None
     end_s: int | None = None
     zone: str = "UTC"
+    name: str = "series"
+    source: str = ""
 
     @classmethod
     def constant(cls, value: int) -> Profile:
@@ -54,28 +58,39 @@ class Profile:
         return cls(values=tuple(int(value) for value in values), zone=zone)
 
     @classmethod
-    def series(cls, starts: pd.DatetimeIndex, values: Sequence[int] | Int64Array) -> Profile:
+    def series(
+        cls,
+        starts: pd.DatetimeIndex,
+        values: Sequence[int] | Int64Array,
+        *,
+        name: str = "series",
+        source: str = "",
+    ) -> Profile:
         """A recorded series: each value holds until the next, the last as long as the one before.
 
         Args:
             starts: times with a zone, ascending.
             values: as many.
+            name: what it is, for messages.
+            source: where it is from, for messages.
 
         Raises:
             OptionError: fewer than two, times without a zone, or not ascending.
         """
         if len(starts) < 2 or len(starts) != len(values):
             expected = "two times or more, and as many values"
-            raise OptionError("series", f"{len(starts)} times, {len(values)} values", expected)
+            raise OptionError(name, f"{len(starts)} times, {len(values)} values", expected)
         if starts.tz is None:
-            raise OptionError("series", str(starts[0]), "times with a zone")
+            raise OptionError(name, str(starts[0]), "times with a zone")
         seconds = starts.tz_convert("UTC").as_unit("s").asi8
         if not (np.diff(seconds) > 0).all():
-            raise OptionError("series", str(starts[0]), "times in ascending order, each once")
+            raise OptionError(name, str(starts[0]), "times in ascending order, each once")
         return cls(
             values=tuple(int(value) for value in values),
             starts_s=tuple(int(second) for second in seconds),
             end_s=int(2 * seconds[-1] - seconds[-2]),
+            name=name,
+            source=source,
         )
 
     def at(self, times_s: Int64Array) -> Int64Array:
@@ -87,19 +102,31 @@ class Profile:
         values = np.array(self.values, dtype=np.int64)
         if self.starts_s is not None:
             starts = np.array(self.starts_s, dtype=np.int64)
-            end = self.end_s if self.end_s is not None else int(starts[-1])
-            outside = (times_s < starts[0]) | (times_s >= end)
-            if outside.any():
-                found = pd.Timestamp(int(times_s[outside][0]), unit="s", tz="UTC").isoformat()
-                first, last = (pd.Timestamp(s, unit="s", tz="UTC") for s in (int(starts[0]), end))
-                expected = f"a time from {first.isoformat()} to before {last.isoformat()}"
-                raise OptionError("series", found, expected)
+            if np.size(times_s):
+                self.check_covers(int(np.min(times_s)), int(np.max(times_s)) + 1)
             return values[np.searchsorted(starts, times_s, side="right") - 1]
         if len(values) == 1:
             return np.full(np.shape(times_s), values[0])
         local = pd.DatetimeIndex(pd.to_datetime(times_s, unit="s", utc=True)).tz_convert(self.zone)
         of_hour: Int64Array = values[local.hour.to_numpy()]
         return of_hour
+
+    def check_covers(self, since_s: int, until_s: int) -> None:
+        """Refuse a series that is shorter than what is needed of it.
+
+        Raises:
+            OptionError: it begins after `since_s` or ends before `until_s`, Unix seconds.
+        """
+        if self.starts_s is None:
+            return
+        first_s = self.starts_s[0]
+        end_s = self.end_s if self.end_s is not None else self.starts_s[-1]
+        if first_s <= since_s and until_s <= end_s:
+            return
+        source = f"{self.source}, " if self.source else ""
+        found = f"{source}{_clock(first_s)} to {_clock(end_s)}"
+        expected = f"values for the whole run, {_clock(since_s)} to {_clock(until_s)}"
+        raise OptionError(self.name, found, expected)
 
     def over(self, edges_s: Int64Array) -> Int64Array:
         """Value times seconds between each two Unix times, shape (n - 1,), exact.
@@ -110,7 +137,7 @@ class Profile:
         if self.starts_s is None and len(self.values) == 1:
             return self.values[0] * np.diff(edges_s)
         if self.starts_s is not None:
-            self.at(np.array([edges_s[0], edges_s[-1] - 1]))
+            self.check_covers(int(edges_s[0]), int(edges_s[-1]))
             changes = np.array(self.starts_s, dtype=np.int64)
         else:
             # Local hours begin on a quarter of an hour of UTC in every zone of today.
@@ -133,3 +160,7 @@ class Profile:
     def lowest(self) -> int:
         """The smallest value at any time."""
         return min(self.values)
+
+
+def _clock(at_s: int) -> str:
+    return pd.Timestamp(at_s, unit="s", tz="UTC").strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -57,7 +57,9 @@ class LotRules:
         site: the lot's equipment.
         strategy: when grid energy is drawn.
         arbitrage: whether a seller may also sell what it drew from the grid in its stay.
-        v2g_cap_wh: the most that any seller sells in a stay, at its meter; None for no cap.
+        v2g_cap_wh: the most that any seller sells in a stay, at its meter; None for no cap but its
+            owner's.
+        reserve_soc: state of charge below which no seller goes; its owner's counts if higher.
         meter_s: length of a meter interval, which divides the market interval; None for the same.
         settlement_s: length of a settlement interval, a multiple of the market interval; None for
             the same.
@@ -78,6 +80,7 @@ class LotRules:
     strategy: StrategyName = "at-once"
     arbitrage: bool = False
     v2g_cap_wh: int | None = None
+    reserve_soc: float = 0.0
     meter_s: int | None = None
     settlement_s: int | None = None
     seed: int = 0
@@ -102,6 +105,8 @@ class LotRules:
         if self.v2g_cap_wh is not None and not 0 <= self.v2g_cap_wh <= MAX_U32:
             expected = f"Wh from 0 to {MAX_U32}, or None for no cap"
             raise OptionError("v2g_cap_wh", self.v2g_cap_wh, expected)
+        if not is_fraction(self.reserve_soc):
+            raise OptionError("reserve_soc", self.reserve_soc, "a state of charge from 0 to 1")
         if self.meter_s is not None and (
             not 60 <= self.meter_s <= self.interval_s or self.interval_s % self.meter_s
         ):
@@ -141,6 +146,7 @@ class Stays:
         ask_cap_wh: what a seller may sell in its stay: Equation (3) at the meter, above its
             reserve, out of what it arrived with.
         kept_wh: battery content below which a seller never goes.
+        v2g_cap_wh: the most that each vehicle may sell in its stay, by the lot and by its owner.
         charge_w, discharge_w: what vehicle and charger move at most.
         arrival_s, departure_s: Unix seconds; `arrival_s` is when a charger was free, and the
             departure where none ever was.
@@ -196,14 +202,18 @@ class Stays:
         # The integer content above both floors, so that no rounding ever takes a seller below one;
         # to a millionth of a Wh, below which a product of doubles is noise (0.81 * 40_000).
         kept = np.maximum(rules.thresholds.seller, table["reserve_soc"].to_numpy(np.float64))
+        kept = np.maximum(kept, rules.reserve_soc)
         self.kept_wh: Int64Array = np.ceil((kept * self.capacity_wh).round(6)).astype(np.int64)
         spare = self.content_wh - self.kept_wh
         spare = np.minimum(equations.available_wh, np.maximum(spare, 0))
         required = np.minimum(efficiency.charge_for(equations.required_wh), self.need_wh)
         self.bid_cap_wh: Int64Array = np.where(self.is_buyer, required, 0)
-        saleable = efficiency.discharge_from(spare)
-        if rules.v2g_cap_wh is not None:
-            saleable = np.minimum(saleable, rules.v2g_cap_wh)
+        most_wh = MAX_U32 if rules.v2g_cap_wh is None else rules.v2g_cap_wh
+        self.v2g_cap_wh: Int64Array = np.full(len(table), most_wh, np.int64)
+        if "v2g_cap_wh" in table:
+            own_wh = table["v2g_cap_wh"].to_numpy(np.int64)
+            self.v2g_cap_wh = np.minimum(self.v2g_cap_wh, own_wh)
+        saleable = np.minimum(efficiency.discharge_from(spare), self.v2g_cap_wh)
         self.ask_cap_wh: Int64Array = np.where(self.is_seller, saleable, 0)
 
     def __len__(self) -> int:
@@ -243,6 +253,13 @@ class Stays:
         None where that cannot be told ahead.
         """
         return course_of(self)
+
+    @cached_property
+    def may_sell(self) -> BoolArray:
+        """Sellers that have something to sell, or may come to have it in their stay."""
+        if not self.rules.arbitrage:
+            return self.ask_cap_wh > 0
+        return self.is_seller & (self.v2g_cap_wh > 0)
 
     @cached_property
     def tapers_from_wh(self) -> Int64Array:

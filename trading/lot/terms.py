@@ -49,7 +49,7 @@ class Terms:
         lot_fee: the spread between a trade's two prices, the lot operator's.
         price: the buyer's price; None for the middle of floor and ceiling.
         pricing: name of a scheme that posts the price of each interval instead, as in
-            `trading.market.pricing.PRICINGS`.
+            `trading.market.pricing.PRICINGS`, with a number of its own or without: `fixed:0.40`.
         replacement_spread: how much drivers' prices at home differ: each is drawn by (seed,
             session) from `replacement` less to plus this share of it.
         shortfall: who bears what does not flow because a party left before its time: whoever
@@ -119,6 +119,16 @@ class Terms:
         """What feeding in is paid at Unix times, shape of `times_s`."""
         return self._feed_in.at(times_s)
 
+    def check_covers(self, since_s: int, until_s: int) -> None:
+        """Refuse prices in time that do not cover a run between two Unix times.
+
+        Raises:
+            OptionError: a series is shorter; names it, its span and the run's.
+        """
+        for prices in (self.tariff, self._feed_in):
+            if prices is not None:
+                prices.check_covers(since_s, until_s)
+
     @property
     def highest_tariff(self) -> int:
         """The most that grid energy ever costs in the lot, never below 0."""
@@ -159,10 +169,20 @@ class Terms:
         """The most a buyer ever pays per kWh at its meter: the lot's tariff for the same kWh."""
         return self.highest_tariff
 
-    def quote(self, *, tariff: int, feed_in: int, totals: BookTotals) -> PeerPrice | None:
+    def quote(
+        self,
+        guarantee: Guarantee,
+        efficiency: Efficiency,
+        *,
+        tariff: int,
+        feed_in: int,
+        totals: BookTotals,
+    ) -> PeerPrice | None:
         """What the pricing scheme posts for an interval, or None where all stay on the grid.
 
         Args:
+            guarantee: what sellers are promised, which their floor hangs on.
+            efficiency: of the round trip, which their floor hangs on too.
             tariff: of the interval; it may be negative, a peer price never is.
             feed_in: of the interval; it may be negative too.
             totals: of the interval's bids and asks.
@@ -172,7 +192,13 @@ class Terms:
         """
         if feed_in > tariff:
             return None
-        grid = Tariffs(buy=tariff, feed_in=feed_in, lot_fee=self.lot_fee)
+        grid = Tariffs(
+            buy=tariff,
+            feed_in=feed_in,
+            lot_fee=self.lot_fee,
+            floor=self.floor(guarantee, efficiency) if self.limits else None,
+            highest_buy=self.highest_tariff,
+        )
         return pricing_named(str(self.pricing))(totals, grid)
 
     def standing_price(

@@ -18,14 +18,26 @@ from trading.reports.figures.mechanisms import (
     markets_of,
     waterfall_of,
 )
-from trading.reports.numbers import NOTHING, count, decimal, energy, money, percent, power, price
+from trading.reports.numbers import (
+    NOTHING,
+    count,
+    decimal,
+    energy,
+    money,
+    percent,
+    power,
+    price,
+    things,
+)
 from trading.study.compare import Comparison
+from trading.study.days import BEYOND
 from trading.study.misreport import (
     BUYER_SOC_LIE,
     DEPARTURE_LIE,
     PRICE_LIE_PERCENT,
     SELLER_SOC_LIE,
 )
+from trading.units import UEUR_PER_EUR
 
 _Form = Callable[[int], str]
 
@@ -129,6 +141,83 @@ def _row(row: pd.Series) -> Row:
             cell("blocked_wh", energy),
             cell("budget_residual_ueur", count),
         )
+    )
+
+
+def over_days_table(result: Comparison) -> Table | None:
+    """Means over days with their confidence intervals; None for less than two days."""
+    rows = result.over_days
+    if rows.empty or int(rows["days"].max()) < 2:
+        return None
+    shown = (
+        ("Beyond V1G (EUR)", BEYOND, _euro),
+        ("Welfare (EUR)", "welfare_ueur", _euro),
+        ("Of the optimum", "welfare_share", percent),
+        ("Traded (kWh)", "traded_wh", _thousandth),
+        ("Missing (kWh)", "missing_wh", _thousandth),
+        ("Peak (kW)", "peak_w", _thousandth),
+        ("Buyers save (EUR)", "buyers_saving_ueur", _euro),
+        ("Sellers gain (EUR)", "sellers_gain_ueur", _euro),
+        ("Drivers' cost (EUR)", "drivers_cost_ueur", _euro),
+        ("Jain, buyers", "served_jain_index", _hundredth),
+        ("Jain, sellers", "sold_jain_index", _hundredth),
+    )
+    groups = [
+        Group(
+            title=title,
+            rows=tuple(
+                Row(
+                    cells=(
+                        label_of(str(row["mechanism"]), str(row["pricing"])),
+                        *(_mean(row, name, form) for _, name, form in shown),
+                    )
+                )
+                for _, row in rows[rows["kind"] == kind].iterrows()
+            ),
+        )
+        for title, kind in (("Without a market", "baseline"), ("Markets", "market"))
+    ]
+    return Table(
+        caption=f"Means a day over {things(int(rows['days'].max()), 'day')}, each run by itself, "
+        "and 95 % confidence intervals (Student's t).",
+        heads=("Mechanism, pricing", *(head for head, _, _ in shown)),
+        groups=tuple(groups),
+    )
+
+
+def _mean(row: pd.Series, name: str, form: Callable[[float], str]) -> str:
+    """A mean with its interval, or without where it has none."""
+    mean, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    if math.isnan(mean):
+        return NOTHING
+    return form(mean) if math.isnan(low) else f"{form(mean)} ({form(low)} to {form(high)})"
+
+
+def _euro(ueur: float) -> str:
+    return decimal(ueur / UEUR_PER_EUR, 2)
+
+
+def _thousandth(value: float) -> str:
+    return decimal(value / 1_000, 1)
+
+
+def _hundredth(value: float) -> str:
+    return decimal(value, 2)
+
+
+def beyond_line(result: Comparison) -> str:
+    """What the market with the most welfare adds beyond V1G, a day; empty for less than two."""
+    rows = result.over_days
+    markets = markets_of(result)
+    if rows.empty or int(rows["days"].max()) < 2 or int(markets["traded_wh"].max()) == 0:
+        return ""
+    best = markets.iloc[best_market(markets)]
+    is_best = (rows["mechanism"] == best["mechanism"]) & (rows["pricing"] == best["pricing"])
+    row = rows[is_best].iloc[0]
+    low, high = _euro(float(row[f"{BEYOND}_low"])), _euro(float(row[f"{BEYOND}_high"]))
+    return (
+        f"Beyond V1G, {best['label']} saves drivers {_euro(float(row[BEYOND]))} EUR a day "
+        f"(95 % confidence {low} to {high}, {things(int(row['days']), 'day')})."
     )
 
 

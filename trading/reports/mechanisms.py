@@ -150,11 +150,13 @@ def write_comparison(result: Comparison, about: About, folder: Path) -> Path:
 def comparison_tables(result: Comparison) -> dict[str, pd.DataFrame]:
     """The tables that are written, by file name."""
     waterfall = waterfall_of(result)
+    by_day = {"daily.csv": result.daily, "over_days.csv": result.over_days}
     return {
         "comparison.csv": result.table,
         "waterfall.csv": waterfall.assign(label=waterfall["label"].str.replace("\n", " ")),
         "misreporting.csv": result.misreporting,
         "timing.csv": result.timing,
+        **{name: table for name, table in by_day.items() if not table.empty},
     }
 
 
@@ -172,6 +174,7 @@ def comparison_html(result: Comparison, about: About, figures: Mapping[str, byte
         limits_line=tables.limits_line(result),
         is_alike=tables.is_alike(result),
         comparison=tables.comparison_table(result),
+        over_days=tables.over_days_table(result),
         misreporting=tables.misreporting_table(result),
         timing=tables.timing_table(result),
         assumptions=tables.assumptions(result),
@@ -203,6 +206,8 @@ SHOWN = (
     ("lot", "EUR", "lot_spread_ueur", money),
 )
 """What the terminal shows: two lines of a head, column, form. All else is in the files."""
+LONGEST_LABEL = len("V1G with peers")
+"""What leaves the numbers their room in 80 columns."""
 
 
 def result_text(result: Comparison, about: About) -> RenderableType:
@@ -231,9 +236,13 @@ def result_text(result: Comparison, about: About) -> RenderableType:
             if name != before:
                 shown.add_row(name)
             label = f" {row['pricing']}"
+            if len(label) > LONGEST_LABEL:
+                label = label.replace(":", ":\n  ")
         before = name
         shown.add_row(label, *(_cell(row[column], form) for _, _, column, form in SHOWN))
     parts: list[RenderableType] = [shown]
+    if beyond := tables.beyond_line(result):
+        parts.append(Text(beyond))
     if result.no_share:
         parts.append(Text(f"No share of the best: {result.no_share}."))
     return Group(*parts)

@@ -10,17 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 
 import numpy as np
 import pandas as pd
 
 from trading.errors import OptionError
-from trading.lot import LotRules, Stays, Terms, simulate_lot
+from trading.lot import LotRules, LotRun, Stays, Terms, simulate_lot
 from trading.lot.baselines import UNCONTROLLED, V1G, V1G_WITH_PEERS
 from trading.lot.optimal import PeerCosts, best_charging, interval_starts
 from trading.market import MECHANISMS, PRIORITIES, Fills, OrderBook, PeerPrice, mechanism_named
 from trading.market.pricing import PRICINGS, pricing_named
+from trading.study.days import day_by_day, means_over_days
 from trading.study.metrics import UNDEFINED, Metric, metrics_of, optimum_metrics
 from trading.study.misreport import REPORTS, Gain, gains_from_misreporting
 from trading.study.replay import Moment, replayed
@@ -56,6 +58,9 @@ class Comparison:
             `max_gain_ueur`.
         timing: a row a mechanism and pricing: `books`, and `solve_ms` for clearing all of them
             once more, the median of three. The only numbers that differ from run to run.
+        daily: the same rows for each local day run by itself, `day` first; without rows where no
+            zone was given.
+        over_days: their means with confidence intervals, as `means_over_days` returns them.
         optimum_slack_ueur: how much more the welfare of the optimum could be than is known.
         no_share: why there is no share of the optimum; empty where there is.
     """
@@ -65,6 +70,8 @@ class Comparison:
     table: pd.DataFrame
     misreporting: pd.DataFrame
     timing: pd.DataFrame
+    daily: pd.DataFrame
+    over_days: pd.DataFrame
     optimum_slack_ueur: int
     no_share: str
 
@@ -90,7 +97,7 @@ class Combination:
 
     def terms(self, terms: Terms) -> Terms:
         """`terms` under this pricing."""
-        is_scheme = self.pricing in PRICINGS
+        is_scheme = self.pricing not in (MIDDLE, OWN_PRICE)
         return replace(terms, pricing=self.pricing if is_scheme else None)
 
 
@@ -125,7 +132,8 @@ def _scheme_named(name: str) -> None:
     try:
         pricing_named(name, option="pricings")
     except OptionError as error:
-        raise OptionError("pricings", name, f"{MIDDLE}, or {error.expected}") from None
+        expected = error.expected if ":" in name else f"{MIDDLE}, or {error.expected}"
+        raise OptionError("pricings", name, expected) from None
 
 
 def compare(
@@ -136,6 +144,7 @@ def compare(
     mechanisms: Sequence[str] = tuple(MECHANISMS),
     pricings: Sequence[str] = COMPARED_PRICINGS,
     liars_each_side: int = 3,
+    zone: str | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run every combination and the baselines over the same sessions.
@@ -145,8 +154,10 @@ def compare(
         rules: how the lot trades, for all.
         terms: what things cost, for all; without a price and a pricing scheme of its own.
         mechanisms: names in `trading.market.MECHANISMS`.
-        pricings: names in `COMPARED_PRICINGS`.
+        pricings: names in `COMPARED_PRICINGS`, a scheme's also with its number: `fixed:0.40`.
         liars_each_side: how many buyers and how many sellers misreport, each in turn; 0 for none.
+        zone: IANA zone of the site, to run each of its days by itself too, for confidence intervals
+            over days; None to leave that out.
         progress: called with (what, done, in all).
 
     Raises:
@@ -164,13 +175,54 @@ def compare(
     under = {each: each.terms(terms) for each in combinations}
     tell = progress or _silent
 
-    stays = Stays(sessions, rules)
+    runs = _runs(sessions, rules, terms, under, tell)
+    timing = [_timed(each, moments) for each, _, moments in runs.markets]
+    daily = over_days = pd.DataFrame()
+    if zone is not None:
+        daily = day_by_day(
+            sessions,
+            zone=zone,
+            measured=lambda day: _runs(day, rules, terms, under, _silent).table,
+            v1g=V1G,
+            progress=partial(tell, "days by themselves"),
+        )
+        over_days = means_over_days(daily)
+    peers = runs.best.get(V1G_WITH_PEERS)
+    return Comparison(
+        stays=Stays(sessions, rules),
+        terms=terms,
+        table=runs.table,
+        misreporting=_misreporting(sessions, rules, under, liars_each_side, tell),
+        timing=pd.DataFrame(timing),
+        daily=daily,
+        over_days=over_days,
+        optimum_slack_ueur=0 if peers is None else int(peers.cost_ueur * GAP) + 1,
+        no_share=_no_share(rules, terms),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Runs:
+    """All of a comparison on the same sessions: a table, what it was made from, the optima."""
+
+    table: pd.DataFrame
+    markets: list[tuple[Combination, LotRun, list[Moment]]]
+    best: dict[str, _Best]
+
+
+def _runs(
+    sessions: pd.DataFrame,
+    rules: LotRules,
+    terms: Terms,
+    under: dict[Combination, Terms],
+    tell: Progress,
+) -> _Runs:
     tell("optimum", 0, 1)
-    best, no_share = _best(stays, terms), _no_share(rules, terms)
+    best = _best(Stays(sessions, rules), terms)
     tell("optimum", 1, 1)
     rows = [_row("baseline", UNCONTROLLED, _uncontrolled(sessions, rules, terms))]
     rows += [_row("baseline", name, one.metrics) for name, one in best.items()]
-    timing: list[dict[str, str | int | float]] = []
+    markets = []
     for n, (each, its_terms) in enumerate(under.items()):
         tell("mechanisms", n, len(under))
         run = simulate_lot(
@@ -178,21 +230,13 @@ def compare(
         )
         moments = list(replayed(run))
         rows.append(_row("market", each.mechanism, metrics_of(run, moments), each.pricing))
-        timing.append(_timed(each, moments))
+        markets.append((each, run, moments))
     tell("mechanisms", len(under), len(under))
     table = _table(rows)
     peers = best.get(V1G_WITH_PEERS)
-    bound = None if no_share or peers is None else peers.metrics
+    bound = None if _no_share(rules, terms) or peers is None else peers.metrics
     table.insert(3, "welfare_share", _share(table, bound))
-    return Comparison(
-        stays=stays,
-        terms=terms,
-        table=table,
-        misreporting=_misreporting(sessions, rules, under, liars_each_side, tell),
-        timing=pd.DataFrame(timing),
-        optimum_slack_ueur=0 if peers is None else int(peers.cost_ueur * GAP) + 1,
-        no_share=no_share,
-    )
+    return _Runs(table=table, markets=markets, best=best)
 
 
 def _silent(_what: str, _done: int, _total: int) -> None:

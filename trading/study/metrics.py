@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from trading.lot import LotRun, Terms, accounts_of
+from trading.lot import Accounts, LotRun, Terms, accounts_of
 from trading.lot.optimal import Optimum
 from trading.lot.physics import SECONDS_PER_HOUR
 from trading.lot.stays import Stays
@@ -61,7 +61,6 @@ def metrics_of(run: LotRun, moments: Sequence[Moment] | None = None) -> dict[str
     energy = trades["energy_wh"].to_numpy(np.int64)
     paid = trades["price_ueur_per_kwh"].to_numpy(np.int64)
     got = trades["seller_price_ueur_per_kwh"].to_numpy(np.int64)
-    brought_in = books.energy.grid_wh + books.energy.pv_wh + books.energy.buyers_wh
     income = int(vehicles["earned_ueur"].sum())
     refunds = int(run.refund_ueur.sum())
     return {
@@ -77,10 +76,8 @@ def metrics_of(run: LotRun, moments: Sequence[Moment] | None = None) -> dict[str
         **_prices(energy, paid, got),
         "peak_w": books.peak_with_p2p_w,
         "grid_wh": books.energy.grid_wh,
-        "self_sufficiency_share": (
-            1 - books.energy.grid_wh / brought_in if brought_in else UNDEFINED
-        ),
-        **_fairness(stays, run.from_peers_wh, run.to_peers_wh),
+        "self_sufficiency_share": self_sufficiency_of(books),
+        **fairness_of(stays, run.from_peers_wh, run.to_peers_wh),
         "budget_residual_ueur": (
             int(vehicles["paid_peers_ueur"].sum()) + refunds - income - books.money.lot_fee
         ),
@@ -146,10 +143,17 @@ def optimum_metrics(
         "peak_w": int(grid.max(initial=0)) * SECONDS_PER_HOUR // stays.rules.metered_s,
         "grid_wh": int(grid.sum()),
         "self_sufficiency_share": (1 - int(grid.sum()) / brought_in if brought_in else UNDEFINED),
-        **_fairness(stays, best.from_peers_wh, best.to_peers_wh),
+        **fairness_of(stays, best.from_peers_wh, best.to_peers_wh),
         "loss_wh": int((drawn - stored).sum() + (gave - best.to_peers_wh).sum()),
         "missing_wh": int(missing.sum()),
     }
+
+
+def self_sufficiency_of(books: Accounts) -> float:
+    """Of the energy into vehicles and cables, what peers and roof gave; `UNDEFINED` for none."""
+    energy = books.energy
+    brought_in = energy.grid_wh + energy.pv_wh + energy.buyers_wh
+    return 1 - energy.grid_wh / brought_in if brought_in else UNDEFINED
 
 
 def jain_index(shares: npt.ArrayLike) -> float:
@@ -165,8 +169,8 @@ def jain_index(shares: npt.ArrayLike) -> float:
     return float(x.sum()) ** 2 / (len(x) * squares) if squares else UNDEFINED
 
 
-def _fairness(stays: Stays, from_peers: Int64Array, to_peers: Int64Array) -> dict[str, Metric]:
-    """Over all who have something to ask or offer in their stay, whether or not a partner came."""
+def fairness_of(stays: Stays, from_peers: Int64Array, to_peers: Int64Array) -> dict[str, Metric]:
+    """Jain's index over all with something to ask or offer in their stay, partner or not."""
     buys, sells = stays.bid_cap_wh > 0, stays.ask_cap_wh > 0
     return {
         "served_jain_index": jain_index(from_peers[buys] / stays.bid_cap_wh[buys]),

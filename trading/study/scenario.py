@@ -38,6 +38,8 @@ from trading.lot.site import NOTHING
 from trading.lot.stays import StrategyName
 from trading.lot.terms import Bearer
 from trading.market import DEFAULT_MECHANISM, MECHANISMS, PRIORITIES, Mechanism, mechanism_named
+from trading.study.metrics import fairness_of, self_sufficiency_of, welfare_of
+from trading.study.replay import replayed
 from trading.units import WH_PER_KWH, hash_units, is_fraction
 
 SAMPLE = "sample"
@@ -95,6 +97,7 @@ class Scenario:
         strategy: when grid energy is drawn, a name in `trading.lot.strategy.STRATEGIES`.
         arbitrage: whether a seller may also sell what it drew from the grid in its stay.
         v2g_cap_wh: the most that a seller sells in a stay; None for no cap.
+        reserve_soc: state of charge below which no seller goes.
         taper: whether charging slows down as a battery nears full.
         connection_w: what the transformer leaves for lot and background; None for no limit.
         background_w: other load behind the same transformer, the same at all times.
@@ -115,7 +118,8 @@ class Scenario:
         lot_fee_ueur_per_kwh: what the lot keeps of the buyer's price.
         price_ueur_per_kwh: the buyer's price; None for the middle of floor and ceiling.
         pricing: scheme that posts each interval's price, a name in
-            `trading.market.pricing.PRICINGS`; None for the price above.
+            `trading.market.pricing.PRICINGS`, with a number of its own or without, as in
+            "fixed:0.40"; None for the price above.
         shortfall: "leaver" or "lot", who bears what does not flow because a party left early.
         limits: whether trades outside floor and ceiling are blocked.
 
@@ -155,6 +159,7 @@ class Scenario:
     strategy: str = "at-once"
     arbitrage: bool = False
     v2g_cap_wh: int | None = None
+    reserve_soc: float = 0.0
     taper: bool = True
     connection_w: int | None = None
     background_w: int = 0
@@ -221,6 +226,7 @@ class Scenario:
             strategy=strategy,
             arbitrage=self.arbitrage,
             v2g_cap_wh=self.v2g_cap_wh,
+            reserve_soc=self.reserve_soc,
             meter_s=self.meter_s,
             settlement_s=self.settlement_s,
             seed=self.seed,
@@ -308,7 +314,10 @@ def evaluate(scenario: Scenario) -> dict[str, int | float | str]:
 
 
 def results_of(run: LotRun) -> dict[str, int | float | str]:
-    """The books of a run as one row; grid energy at the connection, `missing` in batteries."""
+    """The books of a run as one row; grid energy at the connection, `missing` in batteries.
+
+    What a run does not have, such as Jain's index where nothing was sold, is `UNDEFINED`.
+    """
     books = accounts_of(run)
     stays, trades, metered_s = run.stays, run.trades, run.stays.rules.metered_s
     traded_wh = int(trades["energy_wh"].sum())
@@ -353,6 +362,9 @@ def results_of(run: LotRun) -> dict[str, int | float | str]:
         "wear_ueur": books.money.wear,
         "replacement_grid_only_ueur": books.replacement_grid_only_ueur,
         "replacement_ueur": books.replacement_ueur,
+        "welfare_ueur": welfare_of(replayed(run)) if len(trades) else 0,
+        "self_sufficiency_share": self_sufficiency_of(books),
+        **fairness_of(stays, run.from_peers_wh, run.to_peers_wh),
     }
 
 

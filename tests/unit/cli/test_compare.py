@@ -26,12 +26,14 @@ def test_a_day_ends_in_tables_figures_and_a_report(done: tuple[Path, str]) -> No
     out, stdout = done
     assert sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()) == [
         "comparison.csv",
+        "daily.csv",
         "figures/fairness.png",
         "figures/misreporting.png",
         "figures/prices.png",
         "figures/waterfall.png",
         "figures/worth.png",
         "misreporting.csv",
+        "over_days.csv",
         "report.html",
         "timing.csv",
         "waterfall.csv",
@@ -72,7 +74,14 @@ def test_json_has_the_rows_of_the_tables(tmp_path: Path) -> None:
     )
     found = json.loads(stdout)
     assert code == 0
-    assert set(found) == {"comparison", "waterfall", "misreporting", "timing"}
+    assert set(found) == {
+        "comparison",
+        "waterfall",
+        "misreporting",
+        "timing",
+        "daily",
+        "over_days",
+    }
     assert found["misreporting"] == []
     peers = found["comparison"][2]
     assert (peers["mechanism"], peers["trades"], peers["welfare_share"]) == (
@@ -87,6 +96,10 @@ def test_json_has_the_rows_of_the_tables(tmp_path: Path) -> None:
     [
         (("sample", "--mechanisms", "mcaffee"), "--mechanisms='mcaffee': expected one of"),
         (("sample", "--pricings", "midmarket"), "did you mean 'mid-market'?"),
+        (
+            ("sample", "--pricings", "fixed:0.4,fraction:2"),
+            "--pricings='fraction:2': expected",
+        ),
         (("sample", "--mechanisms", ""), "--mechanisms='': expected one or more of"),
         (("elsewhere.csv",), "--format=None: expected the format of the file, such as acn"),
         (("elsewhere.csv", "--format", "acn"), "elsewhere.csv"),

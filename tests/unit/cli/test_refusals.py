@@ -52,6 +52,8 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("--departures", "never"),
         ("--mechanism", "lottery"),
         ("--pricing", "haggling"),
+        ("--pricing", "fixed:cheap"),
+        ("--pricing", "fraction:1.5"),
         ("--lot", "nowhere.toml"),
         ("--strategy", "tomorrow"),
         ("--meter-interval", "7min"),

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.cli.commands import run, run_process
 from trading.cli.help import _LISTS
+from trading.data import sample_path
 
 STAYS = """session_id,arrival,departure,battery_capacity_wh,soc_arrival,need_wh
 red,2026-06-01T06:00:00Z,2026-06-01T09:00:00Z,60000,0.35,14000
@@ -80,3 +81,19 @@ def test_help_shows_every_flag_and_names_what_is_registered(command: str) -> Non
         assert "--smallest-trade" in stdout
         words = " ".join(stdout.replace("│", " ").split())
         assert "as far as departures are as planned" in words
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "expected"),
+    [
+        ("--meter-interval", "7min", "1 min or more that divide the market interval of 30 min"),
+        ("--meter-interval", "7", "1 min or more that divide the market interval of 30 min"),
+        ("--settlement-interval", "45m", "a multiple of the market interval of 30 min"),
+        ("--interval", "7", "1 to 60 minutes that divide the day evenly"),
+    ],
+)
+def test_a_length_of_time_is_refused_as_it_was_typed(option, typed, expected, tmp_path):
+    given = ("--format", "acn", "--interval", "30min", option, typed)
+    code, _, stderr = run("simulate", sample_path(), *given, "--out", tmp_path / "out")
+    assert code == 2
+    assert f"{option}={typed!r}: expected {expected}" in stderr

@@ -13,7 +13,7 @@ from trading.errors import InputError, TableError
 from trading.tables import FLEET, SESSIONS, UTC_TIME
 
 NAMES = "vehicle_id,battery_capacity_kwh,soc\n"
-SESSION_NAMES = ",".join(SESSIONS.columns) + "\n"
+SESSION_NAMES = ",".join(name for name, it in SESSIONS.columns.items() if it.required) + "\n"
 
 
 @pytest.fixture

@@ -141,3 +141,11 @@ def test_notes_name_the_limits_of_the_data(read):
     assert any("derived" in note for note in notes)
     assert any("arrive at 80 % or more: 0.0 %" in note for note in notes)
     assert any("capacity above 250 kWh, so of no passenger cars: 1." in note for note in notes)
+
+
+@pytest.mark.parametrize("stay_min", ["1e300", "-1e18", "9999999999999999999999"])
+def test_refused_when_a_stay_is_no_time(read, stay_min):
+    with pytest.raises(TableError) as caught:
+        read(SUMMER.replace(",5,9632.4", f",{stay_min},9632.4"))
+    (fault,) = caught.value.faults
+    assert (fault.row, fault.column, fault.value) == (2, "Stay (min)", stay_min)

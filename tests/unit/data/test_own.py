@@ -6,6 +6,7 @@ import pytest
 from trading.data import load_sessions
 from trading.errors import TableError
 from trading.tables import SESSIONS, check
+from trading.units import MAX_U32
 
 COLUMNS = {
     "session_id": "a",
@@ -21,6 +22,7 @@ FULL = COLUMNS | {
     "charge_power_w": "11000",
     "discharge_power_w": "0",
     "reserve_soc": "0.3",
+    "v2g_cap_wh": "5000",
 }
 
 
@@ -54,6 +56,7 @@ def test_every_column_is_read(read):
     assert stay["soc_source"] == "telematics"
     assert (stay["charge_power_w"], stay["discharge_power_w"]) == (11_000, 0)
     assert stay["reserve_soc"] == 0.3
+    assert stay["v2g_cap_wh"] == 5_000
 
 
 def test_discharge_power_is_the_charge_power_when_the_file_has_none(read):
@@ -63,6 +66,14 @@ def test_discharge_power_is_the_charge_power_when_the_file_has_none(read):
 
 def test_an_empty_estimate_means_none(read):
     assert pd.isna(read(FULL | {"estimated_departure": ""}).frame["estimated_departure"].item())
+
+
+def test_an_empty_cap_means_none_and_a_file_may_lack_them_all(read):
+    rows = [FULL | {"session_id": name, "v2g_cap_wh": name} for name in ("", "0", "4294967295")]
+    rows[0]["session_id"] = "a"
+    frame = read(*rows).frame.set_index("session_id")
+    assert frame["v2g_cap_wh"].to_dict() == {"a": MAX_U32, "0": 0, "4294967295": MAX_U32}
+    assert "v2g_cap_wh" not in read(COLUMNS).frame
 
 
 def test_other_columns_are_ignored(read):
@@ -105,6 +116,10 @@ def test_refused_when_a_required_column_is_missing(read, column):
         ("soc_arrival", "nan", "a state of charge from 0 to 1"),
         ("need_wh", "-1", "whole Wh from 0"),
         ("need_wh", "", "whole Wh from 0"),
+        ("v2g_cap_wh", "-1", "whole Wh from 0 to 4294967295, or none"),
+        ("v2g_cap_wh", "1.5", "whole Wh from 0 to 4294967295, or none"),
+        ("v2g_cap_wh", "1e300", "whole Wh from 0 to 4294967295, or none"),
+        ("v2g_cap_wh", "all", "whole Wh from 0 to 4294967295, or none"),
         ("soc_source", "guessed", "one of charger"),
         ("soc_source", "", "one of charger"),
         ("charge_power_w", "0", "whole W from 1"),

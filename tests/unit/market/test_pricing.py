@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -37,6 +38,28 @@ TARIFFS = Tariffs(buy=400_000, feed_in=100_000, lot_fee=20_000)
 )
 def test_each_scheme_prices_the_same_interval_in_its_own_way(name: str, paid: int) -> None:
     assert PRICINGS[name](TOTALS, TARIFFS) == PeerPrice(
+        buyer_ueur_per_kwh=paid, seller_ueur_per_kwh=paid - 20_000
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "paid"),
+    [
+        ("fixed:0.29", 290_000),
+        ("fixed:0.1234567", 123_457),
+        ("fraction:0.75", 300_000),
+        ("fraction:2/3", 266_666),
+        ("fraction:1", 400_000),
+        # Sellers get (180 + 380) / 2.
+        ("mid-market:0.18", 300_000),
+        ("mid-market:feed-in", 260_000),
+        # Sellers get 200 * 380 / (180 * 3/4 + 200).
+        ("supply-demand:0.20", 246_865),
+    ],
+)
+def test_a_number_behind_the_name_is_the_schemes(name: str, paid: int) -> None:
+    tariffs = replace(TARIFFS, floor=150_000)
+    assert pricing_named(name)(TOTALS, tariffs) == PeerPrice(
         buyer_ueur_per_kwh=paid, seller_ueur_per_kwh=paid - 20_000
     )
 
@@ -85,6 +108,19 @@ def test_a_fraction_is_exact_and_rounded_down() -> None:
         (lambda: fixed(TOTALS, TARIFFS, buyer_ueur_per_kwh=-1), "buyer_ueur_per_kwh=-1: expected"),
         (lambda: fixed(TOTALS, TARIFFS, buyer_ueur_per_kwh=MAX_U32 + 1), "from 0 to 4294967295"),
         (lambda: fraction_of_tariff(TOTALS, TARIFFS, fraction=1.1), "fraction=1.1: expected"),
+        (
+            lambda: pricing_named("fixed:"),
+            "pricing='fixed:': expected behind the colon",
+        ),
+        (lambda: pricing_named("fixed:-1"), "in EUR/kWh from 0 to 4294.967295, as in fixed:0.40"),
+        (lambda: pricing_named("fixed:4295"), "as in fixed:0.40"),
+        (lambda: pricing_named("fixed:nan"), "as in fixed:0.40"),
+        (lambda: pricing_named("fraction:1.2"), "from 0 to 1, as in fraction:0.85"),
+        (lambda: pricing_named("fraction:1/0"), "as in fraction:0.85"),
+        (lambda: pricing_named("fraction:80%"), "as in fraction:0.85"),
+        (lambda: pricing_named("mid-market:feedin"), "or feed-in, as in mid-market:feed-in"),
+        (lambda: pricing_named("fixd:0.40"), "did you mean 'fixed'?"),
+        (lambda: Tariffs(buy=1, feed_in=0, floor=-1), "floor=-1: expected a price of 0 or more"),
         (lambda: pricing_named("midmarket"), "did you mean 'mid-market'?"),
         (lambda: pricing_named("zzz", option="pricings"), "pricings='zzz': expected one of fixed"),
     ],

@@ -87,6 +87,27 @@ def test_a_good_batch_has_no_findings():
 
 
 @pytest.mark.parametrize(
+    ("pricing", "buyer"),
+    [
+        ("fixed", 418_597),
+        ("fixed:0.45", 450_000),
+        ("fraction:0.9", 450_000),
+        # Between the tariff less the fee and the floor, or 0.40.
+        ("mid-market", 423_597),
+        ("mid-market:0.40", 455_000),
+        # As much is offered as is asked for.
+        ("supply-demand:0.40", 410_000),
+    ],
+)
+def test_a_schemes_price_is_computed_again_with_its_number(pricing, buyer):
+    terms = replace(TERMS, pricing=pricing)
+    prices = {"price_ueur_per_kwh": buyer, "seller_price_ueur_per_kwh": buyer - 10_000}
+    assert findings(case(terms=terms, **prices)) == []
+    other = {name: value + 1 for name, value in prices.items()}
+    assert rules_broken(case(terms=terms, **other)) == {"price"}
+
+
+@pytest.mark.parametrize(
     ("changes", "rule"),
     [
         ({"buyer": UNKNOWN_PARTY}, "parties"),

@@ -14,7 +14,7 @@ from trading.data import Sessions, load_sessions, sample_path
 from trading.lot import Profile
 from trading.reports.figures.mechanisms import label_of, waterfall_of
 from trading.reports.figures.style import png_bytes
-from trading.reports.mechanism_tables import steps_line
+from trading.reports.mechanism_tables import beyond_line, over_days_table, steps_line
 from trading.reports.mechanisms import (
     COMPARISON_FIGURES,
     About,
@@ -26,8 +26,16 @@ from trading.study.compare import Comparison, compare
 
 PAIR = lot(stay("b", soc=0.4, need_wh=8_000), stay("s", soc=0.9))
 TARIFF = Profile.daily([400_000] * 12 + [500_000] * 12, zone="UTC")
+NEXT_DAY = PAIR.assign(
+    session_id=["b2", "s2"],
+    arrival=PAIR["arrival"] + pd.Timedelta(days=1),
+    departure=PAIR["departure"] + pd.Timedelta(days=1),
+    need_wh=[6_000, 0],
+)
+TWO_DAYS = pd.concat([PAIR, NEXT_DAY], ignore_index=True)
 CASES = {
     "a buyer and a seller": (PAIR, LOSSLESS, FLAT),
+    "two days": (TWO_DAYS, LOSSLESS, FLAT),
     "nobody sells": (PAIR[:1], LOSSLESS, FLAT),
     "nobody needs anything": (PAIR[1:], LOSSLESS, FLAT),
     "floor above ceiling": (PAIR, LOSSLESS, replace(FLAT, replacement=900_000)),
@@ -45,6 +53,7 @@ def compared(case: str) -> Comparison:
         mechanisms=("arrival", "mcafee"),
         pricings=("middle", "fixed"),
         liars_each_side=1,
+        zone="UTC",
     )
 
 
@@ -64,6 +73,22 @@ def test_every_report_is_drawn_with_what_there_is(case: str, about: About) -> No
     assert not re.search(r"\b(nan|NaN|None|<NA>)\b", text)
     assert html.count("data:image/png") == len(COMPARISON_FIGURES)
     assert comparison_summary(result)["comparison"]
+
+
+def test_days_have_their_means_and_one_day_has_none() -> None:
+    assert over_days_table(compared("a buyer and a seller")) is None
+    assert beyond_line(compared("a buyer and a seller")) == ""
+    assert beyond_line(compared("nobody sells")) == ""
+    result = compared("two days")
+    table = over_days_table(result)
+    assert table is not None
+    # 5 kWh from a peer for 0.20 less than the grid on both days: no doubt about the mean.
+    cells = table.groups[1].rows[0].cells
+    assert cells[:2] == ("arrival, middle", "1.00 (1.00 to 1.00)")
+    assert beyond_line(result) == (
+        "Beyond V1G, arrival, middle saves drivers 1.00 EUR a day (95 % confidence 1.00 to 1.00, "
+        "2 days)."
+    )
 
 
 def test_the_waterfall_ends_with_the_market_of_most_welfare() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from trading.data import load_sessions, sample_path
 from trading.errors import OptionError
@@ -110,6 +111,49 @@ def test_the_same_input_gives_the_same_tables(day: pd.DataFrame, result: Compari
     )
     pd.testing.assert_frame_equal(again.table, result.table)
     pd.testing.assert_frame_equal(again.misreporting, result.misreporting)
+
+
+def test_each_day_is_run_by_itself_and_means_have_their_intervals(day: pd.DataFrame) -> None:
+    days = load_sessions(
+        sample_path(), format="acn", from_date="2019-10-30", to_date="2019-11-01"
+    ).frame
+
+    def compared(sessions: pd.DataFrame) -> Comparison:
+        return compare(
+            sessions,
+            rules=LotRules(),
+            terms=TERMS,
+            mechanisms=("uniform-price",),
+            liars_each_side=0,
+            zone="America/Los_Angeles",
+        )
+
+    found, alone = compared(days), compared(day)
+    assert found.daily["day"].unique().tolist() == ["2019-10-30", "2019-10-31", "2019-11-01"]
+    thursday = found.daily[found.daily["day"] == "2019-10-31"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(thursday, alone.daily)
+    pd.testing.assert_frame_equal(thursday[alone.table.columns], alone.table)
+
+    market = found.daily[found.daily["kind"] == "market"]
+    cost = found.daily.pivot(index="day", columns="mechanism", values="drivers_cost_ueur")
+    saved = (cost[V1G] - cost["uniform-price"]).to_numpy(float)
+    assert market["beyond_v1g_ueur"].tolist() == saved.tolist()
+    row = found.over_days.set_index("mechanism").loc["uniform-price"]
+    interval = stats.t.interval(0.95, 2, loc=saved.mean(), scale=stats.sem(saved))
+    assert row["days"] == 3
+    assert row["beyond_v1g_ueur"] == pytest.approx(saved.mean())
+    ends = (row["beyond_v1g_ueur_low"], row["beyond_v1g_ueur_high"])
+    assert ends == pytest.approx(interval)
+    assert alone.over_days["welfare_ueur_low"].isna().all()
+    assert (
+        found.table["grid_wh"].iloc[0]
+        == found.daily.groupby("mechanism")["grid_wh"].sum()[UNCONTROLLED]
+    )
+
+
+def test_without_a_zone_no_day_is_told_from_another(result: Comparison) -> None:
+    assert result.daily.empty
+    assert result.over_days.empty
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,10 @@ from trading.errors import InputError, OptionError
 from trading.lot import LotRules, Terms, accounts_of, simulate_lot
 from trading.market import PRIORITIES
 from trading.study import Scenario, evaluate
+from trading.study.metrics import metrics_of
 
+WEEKDAY = {"from_date": "2019-10-29", "to_date": "2019-10-29"}
+JAIN = ("served_jain_index", "sold_jain_index")
 DAY = Scenario(from_date="2019-11-02", to_date="2019-11-02", interval_s=3600)
 
 
@@ -40,6 +44,9 @@ def test_results_are_those_of_the_lot_and_its_books() -> None:
     assert row["peak_w"] == books.peak_with_p2p_w
     assert row["missing_wh"] == books.missing_wh
     assert row["paid_to_peers_ueur"] - row["earned_from_peers_ueur"] == row["lot_fee_ueur"]
+    metrics = metrics_of(run)
+    for name in ("welfare_ueur", "self_sufficiency_share", *JAIN):
+        np.testing.assert_equal(row[name], metrics[name])
 
 
 def test_results_do_not_depend_on_what_was_computed_before() -> None:
@@ -77,10 +84,11 @@ def test_the_cheapest_hours_cost_least_under_a_tariff_by_the_hour() -> None:
 
 
 def test_an_auction_is_a_mechanism_too() -> None:
-    weekday = {"from_date": "2019-10-29", "to_date": "2019-10-29"}
-    row = evaluate(replace(DAY, mechanism="pay-as-bid", **weekday))  # type: ignore[arg-type]
+    row = evaluate(replace(DAY, mechanism="pay-as-bid", **WEEKDAY))  # type: ignore[arg-type]
     assert row["blocked_trades"] == 0
     assert row["traded_wh"] > 0
+    assert 0 < float(row["sold_jain_index"]) < 1
+    assert row["welfare_ueur"] > 0  # type: ignore[operator]
 
 
 def test_fewer_vehicles_come_when_the_share_is_smaller() -> None:
@@ -158,7 +166,7 @@ def test_every_field_but_the_path_changes_the_key() -> None:
         "connection_w": 30_000,
         "cable_w": 30_000,
         "chargers": 4,
-        "pricing": "mid-market",
+        "pricing": "mid-market:0.30",
         "shortfall": "lot",
         "hourly_pv_w": "1 " * 24,
         "hourly_tariff_ueur_per_kwh": "1 " * 24,

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -61,7 +62,7 @@ def test_there_is_a_row_a_scenario_in_the_order_of_the_plan(plan: Plan, tmp_path
     assert table["price_ueur_per_kwh"].isna().all()
     for scenario, (_, row) in zip(plan.scenarios[:3], table.iterrows(), strict=False):
         for name, value in evaluate(scenario).items():
-            assert row[name] == value, name
+            np.testing.assert_equal(row[name], value, name)
 
 
 def test_csv_holds_what_parquet_holds(expected: dict[str, bytes], tmp_path: Path) -> None:

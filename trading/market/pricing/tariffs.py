@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,11 +45,16 @@ class Tariffs:
         feed_in: what a driver gets for energy fed into the grid; may be negative, never above
             `buy`, for one could then buy and sell at once without end.
         lot_fee: what the lot keeps of each kWh that peers trade.
+        floor: what a kWh costs its seller to replace, 0 or more; None for sellers who have only the
+            grid to sell to.
+        highest_buy: the most that grid energy costs at any time; None for `buy`.
     """
 
     buy: int
     feed_in: int
     lot_fee: int = 0
+    floor: int | None = None
+    highest_buy: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("buy", "feed_in"):
@@ -59,6 +65,14 @@ class Tariffs:
             raise OptionError("feed_in", self.feed_in, f"at most buy={self.buy}")
         if not 0 <= self.lot_fee <= MAX_U32:
             raise OptionError("lot_fee", self.lot_fee, f"a price from 0 to {MAX_U32}")
+
+        if self.floor is not None and self.floor < 0:
+            raise OptionError("floor", self.floor, "a price of 0 or more, or None")
+
+    @property
+    def least_to_seller(self) -> int:
+        """Below this a seller has something better to do: feed in, or keep its energy."""
+        return self.feed_in if self.floor is None else max(self.feed_in, self.floor)
 
     @property
     def most_to_seller(self) -> int:
@@ -77,6 +91,21 @@ class Pricing(Protocol):
     def __call__(self, totals: BookTotals, tariffs: Tariffs, /) -> PeerPrice | None:
         """The price of the interval."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What may stand behind a scheme's name, as in `fixed:0.40`.
+
+    Attributes:
+        example: such a text.
+        expected: what it means, and its unit.
+        bound: the scheme with that text as its parameter; raises ValueError for another text.
+    """
+
+    example: str
+    expected: str
+    bound: Callable[[str], Pricing]
 
 
 def within_limits(to_seller: int, tariffs: Tariffs) -> PeerPrice | None:
