@@ -4,6 +4,7 @@
     interval = 15                # minutes
     mechanism = "pro-rata"
     guarantee = "consent"
+    trusted_soc = ["charger", "telematics", "inferred"]
     equipment = "lot.toml"       # as for `peercharge simulate --lot`, beside this file
 
     [prices]                     # EUR/kWh
@@ -32,6 +33,11 @@ from trading.lot import LotRules, Terms
 from trading.market import DEFAULT_MECHANISM, MECHANISMS, PRIORITIES, mechanism_named
 from trading.units import price_ueur_per_kwh
 
+SocSource = Literal["charger", "telematics", "declared", "inferred"]
+TRUSTED_SOC: tuple[SocSource, ...] = ("charger", "telematics", "inferred")
+"""All but what a driver says. A rule infers from metered energy, and nobody gains by its answer; a
+live lot that measures every battery strikes it off the list."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
@@ -42,6 +48,8 @@ class Publication:
         rules: how the lot trades.
         terms: what things cost.
         mechanism: name of what matches bids and asks.
+        trusted_soc: sources of state of charge that justify a sale by themselves; what else a
+            seller says of its battery is capped by what its charger's meter fed in.
         digest: of the file and of the equipment's, in hexadecimal, the first 16 digits.
     """
 
@@ -49,6 +57,7 @@ class Publication:
     rules: LotRules
     terms: Terms
     mechanism: str = DEFAULT_MECHANISM
+    trusted_soc: tuple[SocSource, ...] = TRUSTED_SOC
     digest: str = ""
 
 
@@ -80,6 +89,7 @@ class _File(_Table):
     seed: int = 0
     pricing: str | None = None
     limits: bool = True
+    trusted_soc: list[SocSource] = list(TRUSTED_SOC)
     equipment: str | None = None
     prices: _Prices = _Prices()
 
@@ -158,6 +168,7 @@ def _built(source: str, given: _File, equipment: Equipment, raw: bytes) -> Publi
         rules=rules,
         terms=terms,
         mechanism=given.mechanism,
+        trusted_soc=tuple(given.trusted_soc),
         digest=sha256(raw).hexdigest()[:16],
     )
 

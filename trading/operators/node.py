@@ -8,19 +8,19 @@ sold and bought in batches that are confirmed, or that it confirmed itself.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 from eth_utils.crypto import keccak
 
 from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.lot import LotRules, Stays, Terms
-from trading.market import DEFAULT_MECHANISM, Fills
-from trading.operators.replica import Replica
-from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
-from trading.units import Int64Array
+from trading.market import DEFAULT_MECHANISM
+from trading.operators.examiner import Examiner
+from trading.operators.rules import Finding
+from trading.tables import SOC_SOURCES
 
 Conduct = Literal["honest", "silent", "wrong", "malicious", "contrary", "two-faced"]
 CONDUCTS: dict[Conduct, str] = {
@@ -75,6 +75,7 @@ class OperatorNode:
         mechanism: str = DEFAULT_MECHANISM,
         conduct: Conduct = "honest",
         manner: Manner = "aggregated",
+        trusted_soc: Collection[str] = SOC_SOURCES,
     ) -> None:
         """Bind the operator to a consortium and to its own copy of the sessions.
 
@@ -89,6 +90,8 @@ class OperatorNode:
             conduct: how it behaves.
             manner: whether it signs its confirmations off chain, to be handed in together, or
                 sends each itself.
+            trusted_soc: sources of state of charge that justify a sale by themselves; all of them
+                in a simulation, which has no drivers who could tell a lie.
         """
         self.key = key
         self.manner = manner
@@ -96,19 +99,14 @@ class OperatorNode:
         self.verdicts: list[Verdict] = []
         self.gas_used = 0
         self._consortium = consortium
-        self._stays = Stays(sessions, rules)
-        self._terms = terms
-        self._lot = lot
-        self._mechanism = mechanism
-        self._replica = Replica(self._stays, terms)
-        self._code_of_tag = {session_tag(str(i)): n for n, i in enumerate(self._stays.ids)}
-        self._code_of_account: dict[int, int] = {}
+        stays = Stays(sessions, rules)
+        self._examiner = Examiner(
+            stays, terms, lot=lot, mechanism=mechanism, trusted_soc=trusted_soc
+        )
+        self._code_of_tag = {session_tag(str(i)): n for n, i in enumerate(stays.ids)}
         self._next_block = consortium.first_block
         self._pending: dict[str, Submission] = {}
         self._seen: dict[str, Submission] = {}
-        self._counted: set[str] = set()
-        self._sold_wh: Int64Array = np.zeros(len(self._stays), np.int64)
-        self._in_interval: dict[int, tuple[Int64Array, Int64Array]] = {}
 
     def tally(self) -> Counter[Vote]:
         """How often this operator confirmed, rejected or left a batch unvoted."""
@@ -141,57 +139,21 @@ class OperatorNode:
         for event in self._consortium.events(self._next_block, last):
             match event.name:
                 case "AccountRegistered":
-                    code = self._code_of_tag.get(event.arguments["tag"], UNKNOWN_PARTY)
-                    self._code_of_account[event.arguments["account"]] = code
+                    code = self._code_of_tag.get(event.arguments["tag"])
+                    if code is not None:
+                        self._examiner.code_of_account[event.arguments["account"]] = code
                 case "BatchSubmitted":
                     submission = Submission.of(event)
                     self._pending[submission.batch_id] = submission
                     self._seen[submission.batch_id] = submission
                 case "BatchConfirmed":
-                    self._count(event.batch_id)
+                    self._examiner.count(self._seen[event.batch_id])
                 case "BatchRejected" | "BatchCancelled" | "BatchRefunded":
-                    self._discount(event.batch_id)
+                    self._examiner.discount(event.batch_id)
         self._next_block = last + 1
 
-    def _count(self, batch_id: str) -> None:
-        """Count a batch's energy once, so that none of it is sold or bought again."""
-        if batch_id not in self._counted:
-            self._counted.add(batch_id)
-            self._add(self._seen[batch_id], sign=1)
-
-    def _discount(self, batch_id: str) -> None:
-        if batch_id in self._counted:
-            self._counted.remove(batch_id)
-            self._add(self._seen[batch_id], sign=-1)
-
-    def _add(self, submission: Submission, *, sign: int) -> None:
-        trades = self._coded(submission)
-        known = trades[(trades["buyer"] != UNKNOWN_PARTY) & (trades["seller"] != UNKNOWN_PARTY)]
-        for start, part in known.groupby("interval_start"):
-            at_s = int(pd.Timestamp(str(start)).timestamp())
-            bought, sold = self._in_interval.setdefault(
-                at_s, (np.zeros_like(self._sold_wh), np.zeros_like(self._sold_wh))
-            )
-            energy = sign * part["energy_wh"].to_numpy(np.int64)
-            np.add.at(bought, part["buyer"].to_numpy(np.int64), energy)
-            np.add.at(sold, part["seller"].to_numpy(np.int64), energy)
-            np.add.at(self._sold_wh, part["seller"].to_numpy(np.int64), energy)
-            if sign > 0:
-                self._replica.add(submission.batch_id, at_s, _fills(part))
-            else:
-                self._replica.remove(submission.batch_id, at_s)
-
-    def _coded(self, submission: Submission) -> pd.DataFrame:
-        codes = {
-            side: submission.trades[f"{side}_account"].map(
-                lambda account: self._code_of_account.get(account, UNKNOWN_PARTY)
-            )
-            for side in ("buyer", "seller")
-        }
-        return submission.trades.assign(**codes).reset_index(drop=True)
-
     def _vote(self, submission: Submission, signed: list[SeatSignature]) -> Verdict:
-        found = tuple(findings(self._case(submission)))
+        found = self._findings(submission)
         is_honest = self.conduct in ("honest", "wrong")
         if self.conduct == "silent":
             return self._verdict(submission, "unvoted", found, "silent")
@@ -199,11 +161,11 @@ class OperatorNode:
             self._confirm(submission.batch_id, signed)
             # Two batches may be pending at once: what this vote promised must not be promised again
             # before the others have voted.
-            self._count(submission.batch_id)
+            self._examiner.count(submission)
             return self._verdict(submission, "confirmed", found, "")
         if self.conduct == "two-faced" and self.manner == "aggregated":
             self._confirm(submission.batch_id, signed)
-        reason = _reason(found) if is_honest else "no reason given"
+        reason = reason_of(found) if is_honest else "no reason given"
         receipt = self._consortium.reject(submission.batch_id, reason, by=self.key)
         self.gas_used += receipt.gas_used
         return self._verdict(submission, "rejected", found, reason)
@@ -221,41 +183,16 @@ class OperatorNode:
     ) -> Verdict:
         return Verdict(batch_id=submission.batch_id, vote=vote, findings=found, reason=reason)
 
-    def _case(self, submission: Submission) -> Case:
-        band = self._consortium.price_band()
-        return Case(
-            trades=self._coded(submission),
-            locked_ueur=submission.locked_ueur,
-            deadline_s=submission.deadline,
-            stays=self._stays,
-            terms=self._terms,
-            lot=self._lot,
-            band=(band.lowest_ueur_per_kwh, band.highest_ueur_per_kwh),
+    def _findings(self, submission: Submission) -> tuple[Finding, ...]:
+        return self._examiner.findings(
+            submission,
+            band=self._consortium.price_band(),
             largest_spread=self._consortium.largest_spread(),
-            mechanism=self._mechanism,
-            lot_at=self._replica.at,
-            sold_wh=self._sold_wh,
-            in_interval_wh=self._in_interval,
             keeps_lot_time=self._consortium.network.can_travel,
         )
 
 
-def _fills(trades: pd.DataFrame) -> Fills:
-    return Fills(
-        **{
-            name: trades[name].to_numpy(np.int64)
-            for name in (
-                "buyer",
-                "seller",
-                "energy_wh",
-                "price_ueur_per_kwh",
-                "seller_price_ueur_per_kwh",
-            )
-        }
-    )
-
-
-def _reason(found: tuple[Finding, ...]) -> str:
+def reason_of(found: tuple[Finding, ...]) -> str:
     """All findings if they fit what the contract records, else as many as do, and how many more."""
     text = "; ".join(map(str, found))
     shown = len(found)

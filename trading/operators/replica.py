@@ -6,8 +6,17 @@ come from the chain. What its meters show at an interval is what the operator ho
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from trading.chain.rebuild import Ledger
 from trading.lot import Lot, Stays, Terms, intervals_of
 from trading.market import Fills
+
+TagOf = Callable[[str], str | None]
+"""What a session's account is registered under; None for a session whose tag is not known here."""
 
 
 class Replica:
@@ -49,6 +58,54 @@ class Replica:
     def _fresh(self) -> tuple[Lot, int, int]:
         """A lot before its first interval: (lot, number of the next interval, Unix s reached)."""
         return Lot(self._stays, self._terms), 0, self._intervals[0].start_s
+
+
+def together(sessions: pd.DataFrame, at_s: int) -> pd.DataFrame:
+    """The stays that may matter at an instant: those in the lot, and all whom they met there.
+
+    A stay that had left before any of these came shares no limit, no charger and no trade with
+    them, so that what is left out changes nothing; an empty lot forgets its past.
+
+    Args:
+        sessions: a SESSIONS table.
+        at_s: Unix seconds.
+    """
+    arrival = sessions["arrival"].dt.as_unit("s").astype("int64").to_numpy()
+    departure = sessions["departure"].dt.as_unit("s").astype("int64").to_numpy()
+    since = at_s
+    while True:
+        found = departure > since
+        earliest = min(int(arrival[found].min()), since) if found.any() else since
+        if earliest == since:
+            there: pd.DataFrame = sessions[found].reset_index(drop=True)
+            return there
+        since = earliest
+
+
+def accounts_by_session(stays: Stays, ledger: Ledger, tag_of: TagOf) -> dict[int, int]:
+    """Each session's code by the number of its account; the first one under its tag."""
+    tags = ((tag_of(str(name)), code) for code, name in enumerate(stays.ids))
+    code_of_tag = {tag: code for tag, code in tags if tag is not None}
+    found: dict[int, int] = {}
+    for number in sorted(ledger.accounts):
+        code = code_of_tag.pop(ledger.accounts[number].tag, None)
+        if code is not None:
+            found[number] = code
+    return found
+
+
+def fills_of(trades: pd.DataFrame, code_of_account: Mapping[int, int]) -> list[tuple[int, Fills]]:
+    """A CHAIN table's trades between known parties, by the start of their interval, Unix s."""
+    codes = {side: trades[f"{side}_account"].map(code_of_account) for side in ("buyer", "seller")}
+    known = trades.assign(**codes).dropna(subset=["buyer", "seller"])
+    names = ("buyer", "seller", "energy_wh", "price_ueur_per_kwh", "seller_price_ueur_per_kwh")
+    return [
+        (
+            int(pd.Timestamp(str(start)).timestamp()),
+            Fills(**{name: part[name].to_numpy(np.int64) for name in names}),
+        )
+        for start, part in known.groupby("interval_start")
+    ]
 
 
 def _joined(batches: dict[str, Fills]) -> Fills | None:

@@ -1,13 +1,14 @@
 """What an operator checks in a batch, one small rule each, on its own copy of the sessions.
 
 A rule looks at a whole batch and returns every fault it finds; an operator reports the findings of
-all rules, not the first. A new rule is a function here and a line in `RULES`.
+all rules, not the first. A rule is one function from a `Case` to its findings, with no state and no
+base class; a new one is a function, here or in a file of its own, and a line in `RULES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ import pandas as pd
 from trading.lot import Interval, Lot, Stays, Terms
 from trading.lot.guarantee import later_wh, saleable_wh
 from trading.market import MECHANISMS, PRIORITIES
+from trading.operators.evidence import proven_wh
+from trading.tables import SOC_SOURCES
 from trading.units import Int64Array, cost_ueur
 
 UNKNOWN_PARTY = -1
@@ -55,6 +58,11 @@ class Case:
         in_interval_wh: bought and sold by code in batches confirmed before, by interval start in s.
         keeps_lot_time: whether the chain's clock is the lot's; false where a past day is replayed
             on a live network, and gate closure cannot be checked.
+        traded: batch by (buyer's account, seller's account, interval start in s), of the trades
+            confirmed before.
+        last_sequence: the highest number of each buyer's account among the batches before this.
+        trusted_soc: sources of state of charge that justify a sale by themselves.
+        names: what sentences call each session, by code; empty for its id.
     """
 
     trades: pd.DataFrame
@@ -70,6 +78,15 @@ class Case:
     sold_wh: Int64Array
     in_interval_wh: Mapping[int, tuple[Int64Array, Int64Array]]
     keeps_lot_time: bool
+    traded: Mapping[tuple[int, int, int], str] = field(default_factory=dict)
+    last_sequence: Mapping[int, int] = field(default_factory=dict)
+    trusted_soc: Collection[str] = SOC_SOURCES
+    names: Sequence[str] = ()
+
+    def name(self, code: object) -> str:
+        """What sentences call a session."""
+        at = int(str(code))
+        return self.names[at] if self.names else str(self.stays.ids[at])
 
     def known(self) -> pd.DataFrame:
         """The trades of which both parties are known."""
@@ -106,7 +123,7 @@ def roles(case: Case) -> list[Finding]:
     for side, holds in (("buyer", case.stays.is_buyer), ("seller", case.stays.is_seller)):
         for i, code in case.known()[side].items():
             if not holds[code]:
-                sentence = f"{case.stays.ids[code]} is {case.stays.role[code]}, not a {side}"
+                sentence = f"{case.name(code)} is {case.stays.role[code]}, not a {side}"
                 found.append(_finding("roles", i, sentence))
     return found
 
@@ -119,7 +136,7 @@ def presence(case: Case) -> list[Finding]:
         for side in ("buyer", "seller"):
             for i, code in trades[side].items():
                 if not there[code]:
-                    sentence = f"{side} {stays.ids[code]} is not in the lot at {_clock(start)}"
+                    sentence = f"{side} {case.name(code)} is not in the lot at {_clock(start)}"
                     found.append(_finding("presence", i, sentence))
     return found
 
@@ -152,7 +169,7 @@ def seller_energy(case: Case) -> list[Finding]:
         most = lot.promised_wh + lot.left_to_sell_wh()
     for code in np.flatnonzero((in_batch > 0) & (total > most)):
         sentence = (
-            f"{stays.ids[code]} would have sold {total[code]} Wh in all, "
+            f"{case.name(code)} would have sold {total[code]} Wh in all, "
             f"it has {most[code]} Wh to sell"
         )
         found.append(_finding("seller energy", _largest(trades, "seller", code), sentence))
@@ -182,7 +199,7 @@ def guarantee(case: Case) -> list[Finding]:
         in_interval = in_batch + sold_in.get(start, np.zeros(len(stays), np.int64))
         for code in np.flatnonzero((in_batch > 0) & (in_interval > left)):
             sentence = (
-                f"{stays.ids[code]} would sell {in_interval[code]} Wh at {_clock(start)}, it can "
+                f"{case.name(code)} would sell {in_interval[code]} Wh at {_clock(start)}, it can "
                 f"sell {left[code]} Wh there and still leave as promised ({stays.rules.guarantee})"
             )
             found.append(_finding("guarantee", _largest(trades, "seller", code), sentence))
@@ -198,7 +215,7 @@ def buyer_need(case: Case) -> list[Finding]:
         left = np.maximum(stays.bid_cap_wh - case.lot_at(start).drawn_wh, 0)
         for code in np.flatnonzero((in_batch > 0) & (bought + in_batch > left)):
             sentence = (
-                f"{stays.ids[code]} would buy {bought[code] + in_batch[code]} Wh "
+                f"{case.name(code)} would buy {bought[code] + in_batch[code]} Wh "
                 f"at {_clock(start)}, it requires {left[code]} Wh"
             )
             found.append(_finding("buyer need", _largest(trades, "buyer", code), sentence))
@@ -222,7 +239,7 @@ def power(case: Case) -> list[Finding]:
         for side, (in_batch, before, most) in limits.items():
             for code in np.flatnonzero((in_batch > 0) & (in_batch + before > most)):
                 sentence = (
-                    f"the charger of {stays.ids[code]} would move {in_batch[code] + before[code]} "
+                    f"the charger of {case.name(code)} would move {in_batch[code] + before[code]} "
                     f"Wh in one interval, it can move {most[code]} Wh"
                 )
                 found.append(_finding("power", _largest(trades, side, code), sentence))
@@ -234,7 +251,7 @@ def power(case: Case) -> list[Finding]:
         both = (bought + before_bought > 0) & (sold + before_sold > 0) & (bought + sold > 0)
         for code in np.flatnonzero(both):
             side = "buyer" if bought[code] else "seller"
-            sentence = f"{stays.ids[code]} would charge and discharge in one interval"
+            sentence = f"{case.name(code)} would charge and discharge in one interval"
             found.append(_finding("power", _largest(trades, side, code), sentence))
     return found
 
@@ -311,6 +328,89 @@ def cost(case: Case) -> list[Finding]:
     return [Finding(rule="cost", trade_index=None, sentence=sentence)]
 
 
+def duplicate_energy(case: Case) -> list[Finding]:
+    """No trade stands twice: one pair trades once an interval, over all batches."""
+    found: list[Finding] = []
+    seen = dict(case.traded)
+    rows = zip(
+        case.trades["buyer_account"],
+        case.trades["seller_account"],
+        case.trades["interval_start"],
+        strict=True,
+    )
+    for i, (buyer, seller, start) in enumerate(rows):
+        key = (int(buyer), int(seller), int(start.timestamp()))
+        if key in seen:
+            sentence = (
+                f"accounts {buyer} and {seller} trade at {_clock(key[2])} already, in {seen[key]}"
+            )
+            found.append(Finding(rule="duplicate energy", trade_index=i, sentence=sentence))
+        seen.setdefault(key, "this batch")
+    return found
+
+
+def sequence(case: Case) -> list[Finding]:
+    """The numbers of a buyer's trades rise strictly, in the batch and after those before it."""
+    if "sequence" not in case.trades:
+        return []
+    found: list[Finding] = []
+    last = dict(case.last_sequence)
+    rows = zip(case.trades["buyer_account"], case.trades["sequence"], strict=True)
+    for i, (account, number) in enumerate(rows):
+        before = last.get(int(account), 0)
+        if number <= before:
+            sentence = f"number {number} of account {account} does not follow {before}"
+            found.append(Finding(rule="sequence", trade_index=i, sentence=sentence))
+        last[int(account)] = max(before, int(number))
+    return found
+
+
+def capacity(case: Case) -> list[Finding]:
+    """No battery ends above its capacity or below nothing, by what its meter showed until now."""
+    stays, found = case.stays, []
+    efficiency = stays.rules.efficiency
+    for start, trades in case.by_interval():
+        bought_before, sold_before = case.in_interval_wh.get(start, _nothing(len(stays)))
+        bought = _sum_by_code(trades["buyer"], trades["energy_wh"], len(stays))
+        sold = _sum_by_code(trades["seller"], trades["energy_wh"], len(stays))
+        holds = case.lot_at(start).content_wh
+        full = holds + efficiency.stored(bought + bought_before)
+        for code in np.flatnonzero((bought > 0) & (full > stays.capacity_wh)):
+            sentence = (
+                f"{case.name(code)} would hold {full[code]} Wh in a battery of "
+                f"{stays.capacity_wh[code]} Wh"
+            )
+            found.append(_finding("capacity", _largest(trades, "buyer", code), sentence))
+        takes = efficiency.drawn(sold + sold_before)
+        for code in np.flatnonzero((sold > 0) & (takes > holds)):
+            sentence = (
+                f"{case.name(code)} would give {takes[code]} Wh of a battery that holds "
+                f"{holds[code]} Wh"
+            )
+            found.append(_finding("capacity", _largest(trades, "seller", code), sentence))
+    return found
+
+
+def provenance(case: Case) -> list[Finding]:
+    """A state of charge on somebody's word sells no more than the charger's meter fed in."""
+    stays, found = case.stays, []
+    unproven = ~stays.table["soc_source"].isin(list(case.trusted_soc)).to_numpy()
+    if not unproven.any():
+        return []
+    for start, trades in case.by_interval():
+        in_batch = _sum_by_code(trades["seller"], trades["energy_wh"], len(stays))
+        total = case.sold_wh + in_batch
+        most = proven_wh(case.lot_at(start))
+        for code in np.flatnonzero(unproven & (in_batch > 0) & (total > most)):
+            source = stays.table["soc_source"].iloc[code]
+            sentence = (
+                f"{case.name(code)} would have sold {total[code]} Wh; its state of charge is "
+                f"{source}, and its meter proves {most[code]} Wh"
+            )
+            found.append(_finding("provenance", _largest(trades, "seller", code), sentence))
+    return found
+
+
 RULES: dict[str, Rule] = {
     "parties": parties,
     "roles": roles,
@@ -320,6 +420,10 @@ RULES: dict[str, Rule] = {
     "guarantee": guarantee,
     "buyer need": buyer_need,
     "power": power,
+    "capacity": capacity,
+    "provenance": provenance,
+    "duplicate energy": duplicate_energy,
+    "sequence": sequence,
     "price": price,
     "cost": cost,
 }
