@@ -29,6 +29,7 @@ from trading.store.schema import (
     BATCHES,
     LEFT_OUT,
     MIRROR_BATCHES,
+    MIRROR_OPERATORS,
     SEQUENCES,
     SIGNATURES,
     TRADES,
@@ -228,19 +229,26 @@ class Clerk:
     def take(self, signed: SeatSignature) -> str:
         """Keep an operator's signature for a batch of this engine.
 
+        Any thread may call it: it looks at the database alone, where the mirror stands whole.
+
         Returns:
             an empty text, or why it is not taken, as a sentence.
         """
         if not signed.is_valid(self._consortium.domain):
             return "the signature is not the signer's for this batch, seat, contract and chain"
-        if self._mirror.ledger.seats.get(signed.seat) != signed.signer:
-            return f"seat {signed.seat} is not held by {signed.signer}"
         with self._database.begin() as connection:
+            holder = connection.execute(
+                select(MIRROR_OPERATORS.c.address).where(MIRROR_OPERATORS.c.seat == signed.seat)
+            ).scalar()
+            if holder != signed.signer:
+                return f"seat {signed.seat} is not held by {signed.signer}"
             batch = connection.execute(
                 select(BATCHES.c.is_closed).where(BATCHES.c.batch_id == signed.batch_id)
             ).first()
             if batch is None:
                 return "no batch of this engine has this id"
+            if batch.is_closed:
+                return "the batch is at its end already"
             which = (SIGNATURES.c.batch_id == signed.batch_id) & (SIGNATURES.c.seat == signed.seat)
             connection.execute(delete(SIGNATURES).where(which))
             connection.execute(

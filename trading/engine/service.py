@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import pandas as pd
 import structlog
 from sqlalchemy import func, insert, select
 
 from trading.chain import Consortium, Key
+from trading.data.intake import Intake
 from trading.engine.clerk import Clerk, trades_of
 from trading.engine.live import first_interval, interval_trades, last_interval
 from trading.errors import LedgerError, NotAllowedError, WrongStateError
@@ -34,13 +34,6 @@ REPLAY_LIFETIME_S = 120
 
 POLL_S = 0.5
 SLOWEST_RETRY_S = 30.0
-
-
-class Intake(Protocol):
-    """Where sessions come from: a file, a folder, or requests."""
-
-    def poll(self) -> pd.DataFrame | None:
-        """What came since the last look, a SESSIONS table; None for nothing."""
 
 
 class GivenOnce:
@@ -216,7 +209,9 @@ class Engine:
             if taken.new:
                 log.info("sessions came", sessions=len(taken.new))
         if self.sessions.version != self._version:
-            self._frame, self._version = self.sessions.frame(), self.sessions.version
+            # The version first: what another thread adds in between is read at the next look.
+            self._version = self.sessions.version
+            self._frame = self.sessions.frame()
             self._first = first_interval(self.publication, self._frame)
             self._last = last_interval(self.publication, self._frame)
 

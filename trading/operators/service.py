@@ -1,0 +1,442 @@
+"""`peercharge operator`: an operator as a process of its own, ended and started at any moment.
+
+It follows the chain into its own database, judges each pending batch once on its own sessions, and
+writes the verdict down before it acts on it. From then on each look asks what the verdict still
+lacks: a rejection goes to the chain with its reason; a confirmation is signed and sent to the
+engine, again and again until the batch is decided, and goes to the chain directly when the engine
+does not gather it. Nothing in memory decides anything.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import structlog
+from sqlalchemy import func, insert, select
+
+from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
+from trading.chain.rebuild import Ledger, RebuiltBatch
+from trading.data.intake import Intake
+from trading.errors import LedgerError
+from trading.operators.examiner import judge
+from trading.operators.exchange import Exchange
+from trading.operators.node import Vote, reason_of, session_tag
+from trading.operators.replica import TagOf
+from trading.operators.rules import RULES, Finding
+from trading.publication import Publication
+from trading.store import Database, Mirror, Outbox
+from trading.store.schema import MIRROR_BATCHES, TRANSACTIONS, VERDICTS
+from trading.store.sessions import SessionStore
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.5
+SLOWEST_RETRY_S = 30.0
+SEND_AGAIN_S = 5.0
+"""A signature that the engine took is sent again after this long, while the batch is pending."""
+
+TRIES = 3
+"""So often may the engine fail to take a signature before it goes to the chain; and so often may
+the contract refuse a vote before it rests."""
+
+REST_S = 60.0
+GRACE_S = 5
+"""How far this machine's clock may be ahead of a chain that makes no blocks of its own accord."""
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """What health and metrics show of an operator.
+
+    Attributes:
+        looked_at: Unix seconds of the last complete look.
+        problem: what keeps it from going on; empty if nothing does.
+        head: last block seen.
+        seat: that it holds; None for none.
+        waiting: pending batches without its vote, or with one that is not on chain yet.
+        signatures: by what became of them: taken, refused, or unanswered.
+        fallbacks: confirmations that went to the chain because the engine did not gather them.
+    """
+
+    looked_at: float = 0.0
+    problem: str = ""
+    head: int = 0
+    seat: int | None = None
+    waiting: int = 0
+    signatures: Counter[str] = field(default_factory=Counter)
+    fallbacks: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A verdict as it is in the database."""
+
+    batch_id: str
+    vote: Vote
+    reason: str
+    decided_at: float
+
+
+@dataclass(slots=True)
+class _Sending:
+    """What this process knows of a signature on its way; lost without harm."""
+
+    failures: int = 0
+    sent_at: float = 0.0
+    is_direct: bool = False
+
+
+@dataclass(kw_only=True)
+class OperatorService:
+    """One operator on its database, its sessions and its view of the chain.
+
+    Attributes:
+        database: of this operator alone.
+        consortium: the contract.
+        key: the operator's; holds a seat.
+        publication: the lot's market, as this operator read it.
+        exchange: the engine's; None to vote on the chain alone.
+        intakes: where its sessions come from.
+        replay: whether a past day is traded, so that gate closure cannot be checked.
+        is_final: whether the network's blocks stay once they exist.
+        tag_of: what a session's account is registered under.
+        fallback_after_s: how long after its verdict a confirmation waits for the engine before it
+            goes to the chain; None for half of the time that is left to the deadline.
+        clock: Unix seconds.
+        poll_s: pause between two looks.
+    """
+
+    database: Database
+    consortium: Consortium
+    key: Key
+    publication: Publication
+    exchange: Exchange | None = None
+    intakes: list[Intake] = field(default_factory=list)
+    replay: bool = False
+    is_final: bool = True
+    tag_of: TagOf = session_tag
+    fallback_after_s: float | None = None
+    clock: Callable[[], float] = time.time
+    poll_s: float = POLL_S
+
+    def __post_init__(self) -> None:
+        self.mirror = Mirror(self.database, self.consortium)
+        self.database.belong({"operator": self.key.address})
+        self.outbox = Outbox(
+            self.database, self.consortium, self.key, is_final=self.is_final, clock=self.clock
+        )
+        self.sessions = SessionStore(self.database, clock=self.clock)
+        self.heartbeat = Heartbeat()
+        self.wake = threading.Event()
+        self.rules_broken: Counter[str] = Counter(dict.fromkeys(RULES, 0))
+        self._version = self.sessions.version
+        self._frame = self.sessions.frame()
+        self._sending: dict[str, _Sending] = {}
+        self._left: dict[str, str] = {}
+        self._read_findings()
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set.
+
+        A node that does not answer is asked again, ever more slowly, and nothing is lost.
+
+        Raises:
+            StoreError: the database failed.
+            LedgerError: the node is not of this network any more, or the like.
+        """
+        pause_s = self.poll_s
+        while not stop.is_set():
+            try:
+                self.look()
+                pause_s = self.poll_s
+            except LedgerError as error:
+                if not error.retryable:
+                    raise
+                pause_s = min(pause_s * 2, SLOWEST_RETRY_S)
+                self.heartbeat.problem = str(error)
+                log.warning("ledger does not answer", problem=str(error), again_in_s=pause_s)
+                stop.wait(pause_s)
+                continue
+            self.wake.wait(pause_s)
+            self.wake.clear()
+
+    def look(self) -> None:
+        """Take in what came, judge what is new, and do what verdicts still lack.
+
+        Raises:
+            LedgerError: the node cannot be reached or refuses; the same call later goes on.
+            StoreError: the database failed.
+        """
+        self._take_sessions()
+        # Receipts first: what has one is then in the mirror too.
+        self._collect()
+        self.mirror.follow()
+        ledger = self.mirror.ledger
+        chain_time_s = self.consortium.network.now()
+        seat = next((n for n, who in ledger.seats.items() if who == self.key.address), None)
+        waiting = 0
+        for batch in self._unjudged(ledger):
+            if not self._judge(ledger, batch, seat, self._is_late(batch, chain_time_s)):
+                waiting += 1
+        if seat is not None:
+            waiting += self._carry_out(ledger, seat, chain_time_s)
+        self.outbox.push()
+        self.heartbeat.seat = seat
+        self.heartbeat.waiting = waiting
+        self.heartbeat.head = self.mirror.head
+        self.heartbeat.looked_at = self.clock()
+        self.heartbeat.problem = (
+            "" if seat is not None else f"{self.key.address} holds no seat in this consortium"
+        )
+
+    def verdict(self, batch_id: str) -> Kept | None:
+        """What this operator said to a batch; None where it has not decided."""
+        with self.database.begin() as connection:
+            row = connection.execute(
+                select(VERDICTS).where(VERDICTS.c.batch_id == batch_id)
+            ).first()
+        return None if row is None else _kept(row)
+
+    # ------------------------------------------------------------------ what came
+
+    def _take_sessions(self) -> None:
+        for intake in self.intakes:
+            came = intake.poll()
+            if came is None or came.empty:
+                continue
+            taken = self.sessions.add(came)
+            for sentence in taken.refused.values():
+                log.warning("session refused", reason=sentence)
+            if taken.new:
+                log.info("sessions came", sessions=len(taken.new))
+        if self.sessions.version != self._version:
+            # The version first: what another thread adds in between is read at the next look.
+            self._version = self.sessions.version
+            self._frame = self.sessions.frame()
+            self._left.clear()
+
+    def _collect(self) -> None:
+        for ended in self.outbox.collect():
+            if ended.succeeded:
+                log.info("vote is on chain", batch=ended.subject, vote=ended.purpose)
+            else:
+                # Most often the others had decided before; if not, it is tried again.
+                log.warning(
+                    "contract refused",
+                    batch=ended.subject,
+                    step=ended.purpose,
+                    reason=ended.refusal,
+                )
+
+    def _unjudged(self, ledger: Ledger) -> list[RebuiltBatch]:
+        """Batches without a verdict, in chain order."""
+        joined = MIRROR_BATCHES.outerjoin(
+            VERDICTS, MIRROR_BATCHES.c.batch_id == VERDICTS.c.batch_id
+        )
+        with self.database.begin() as connection:
+            rows = connection.execute(
+                select(MIRROR_BATCHES.c.batch_id)
+                .select_from(joined)
+                .where(VERDICTS.c.batch_id.is_(None))
+            )
+            ids = {row.batch_id for row in rows}
+        return [batch for name, batch in ledger.batches.items() if name in ids] if ids else []
+
+    # ------------------------------------------------------------------ verdicts
+
+    def _judge(self, ledger: Ledger, batch: RebuiltBatch, seat: int | None, is_late: bool) -> bool:
+        """Decide on a batch, once and for all; False where that has to wait."""
+        submission = batch.submission
+        batch_id = submission.batch_id
+        if batch.stored is not BatchState.PENDING or is_late:
+            why = "its deadline passed" if is_late else "decided before"
+            left = self._left.pop(batch_id, "")
+            self._write(batch_id, "unvoted", f"{left}; {why}" if left else why, ())
+            return True
+        if seat is None:
+            self._leave(batch_id, "this operator holds no seat")
+            return False
+        if self._left.get(batch_id) and self._may_wait(submission):
+            # No session came since it was left.
+            return False
+        found, sources = judge(
+            self.publication,
+            self._frame,
+            ledger,
+            submission,
+            tag_of=self.tag_of,
+            keeps_lot_time=not self.replay,
+            promised=self._promised(),
+        )
+        if not found:
+            self._write(batch_id, "confirmed", _label(sources), ())
+            return True
+        if all(one.rule == "parties" for one in found) and self._may_wait(submission):
+            self._leave(batch_id, f"waits for sessions: {found[0]}")
+            return False
+        self._left.pop(batch_id, None)
+        self._write(batch_id, "rejected", reason_of(found), found)
+        return True
+
+    def _leave(self, batch_id: str, why: str) -> None:
+        if self._left.get(batch_id) != why:
+            self._left[batch_id] = why
+            log.info("left for now", batch=batch_id, reason=why)
+
+    def _may_wait(self, submission: Submission) -> bool:
+        """Whether there is time for a session that is late: until half of the vote is over."""
+        return self.clock() < submission.time + (submission.deadline - submission.time) / 2
+
+    def _promised(self) -> set[str]:
+        """Pending batches that this operator confirmed: their energy is not sold again."""
+        joined = VERDICTS.join(MIRROR_BATCHES, MIRROR_BATCHES.c.batch_id == VERDICTS.c.batch_id)
+        with self.database.begin() as connection:
+            rows = connection.execute(
+                select(VERDICTS.c.batch_id)
+                .select_from(joined)
+                .where(VERDICTS.c.vote == "confirmed", MIRROR_BATCHES.c.state == "pending")
+            )
+            return {row.batch_id for row in rows}
+
+    def _write(self, batch_id: str, vote: Vote, reason: str, found: Sequence[Finding]) -> None:
+        told = [
+            {"rule": one.rule, "trade": one.trade_index, "sentence": one.sentence} for one in found
+        ]
+        with self.database.begin() as connection:
+            connection.execute(
+                insert(VERDICTS).values(
+                    batch_id=batch_id,
+                    vote=vote,
+                    reason=reason,
+                    findings=json.dumps(told),
+                    decided_at=self.clock(),
+                )
+            )
+        self.rules_broken.update(one.rule for one in found)
+        log.info("verdict", batch=batch_id, vote=vote, reason=reason, findings=told)
+
+    def _read_findings(self) -> None:
+        with self.database.begin() as connection:
+            rows = connection.execute(
+                select(VERDICTS.c.findings).where(VERDICTS.c.findings != "[]")
+            )
+            for row in rows:
+                self.rules_broken.update(one["rule"] for one in json.loads(row.findings))
+
+    # ------------------------------------------------------------------ votes
+
+    def _carry_out(self, ledger: Ledger, seat: int, chain_time_s: int) -> int:
+        """Do what verdicts on pending batches still lack; returns how many lack something."""
+        joined = VERDICTS.join(MIRROR_BATCHES, MIRROR_BATCHES.c.batch_id == VERDICTS.c.batch_id)
+        with self.database.begin() as connection:
+            rows = connection.execute(
+                select(VERDICTS)
+                .select_from(joined)
+                .where(MIRROR_BATCHES.c.state == "pending", VERDICTS.c.vote != "unvoted")
+                .order_by(MIRROR_BATCHES.c.submitted_block)
+            )
+            verdicts = [_kept(row) for row in rows]
+        due = []
+        for kept in verdicts:
+            batch = ledger.batches[kept.batch_id]
+            has_voted = any(vote.operator == self.key.address for vote in batch.votes)
+            if not has_voted and not self._is_late(batch, chain_time_s):
+                due.append((kept, batch))
+        is_reached = True
+        for kept, batch in due:
+            if kept.vote == "rejected":
+                self._on_chain("reject", kept.batch_id, kept.reason)
+            elif self._is_direct(kept, batch):
+                self._on_chain("confirm", kept.batch_id)
+            elif is_reached:
+                # One engine that does not answer must not hold up the votes on the chain.
+                is_reached = self._send(kept, seat)
+            else:
+                self._sending_of(kept.batch_id).failures += 1
+        ids = {kept.batch_id for kept in verdicts}
+        self._sending = {name: one for name, one in self._sending.items() if name in ids}
+        return len(due)
+
+    def _is_direct(self, kept: Kept, batch: RebuiltBatch) -> bool:
+        """Whether a confirmation goes to the chain by itself."""
+        sending = self._sending_of(kept.batch_id)
+        after_s = self.fallback_after_s
+        if after_s is None:
+            after_s = (batch.submission.deadline - kept.decided_at) / 2
+        is_overdue = self.clock() >= kept.decided_at + after_s
+        is_direct = self.exchange is None or is_overdue or sending.failures >= TRIES
+        if is_direct and not sending.is_direct:
+            sending.is_direct = True
+            if self.exchange is not None:
+                self.heartbeat.fallbacks += 1
+                why = "the batch is still pending" if is_overdue else "the engine took no signature"
+                log.warning("confirms on chain", batch=kept.batch_id, reason=why)
+        return sending.is_direct
+
+    def _send(self, kept: Kept, seat: int) -> bool:
+        """Sign and send a confirmation; False where the engine does not answer."""
+        assert self.exchange is not None
+        sending = self._sending_of(kept.batch_id)
+        if sending.sent_at and self.clock() - sending.sent_at < SEND_AGAIN_S:
+            return True
+        signed = SeatSignature.by(
+            self.key, self.consortium.domain, batch_id=kept.batch_id, seat=seat
+        )
+        answer = self.exchange.send(signed)
+        outcome: Literal["taken", "refused", "unanswered"] = "taken"
+        if answer.is_taken:
+            sending.sent_at, sending.failures = self.clock(), 0
+            log.info("signature sent", batch=kept.batch_id, seat=seat)
+        else:
+            outcome = "refused" if answer.is_reached else "unanswered"
+            sending.failures += 1
+            log.warning("signature not taken", batch=kept.batch_id, reason=answer.sentence)
+        self.heartbeat.signatures[outcome] += 1
+        return answer.is_reached
+
+    def _on_chain(self, function: Literal["confirm", "reject"], *arguments: Any) -> None:
+        """Write the transaction of a vote, unless it is under way, done, or rests."""
+        batch_id = arguments[0]
+        columns = TRANSACTIONS.c
+        which = (columns.subject == batch_id) & (columns.purpose == function)
+        with self.database.begin() as connection:
+            counts = {
+                row.state: (row[1], row[2])
+                for row in connection.execute(
+                    select(columns.state, func.count(), func.max(columns.sent_at))
+                    .where(which)
+                    .group_by(columns.state)
+                )
+            }
+            refused, last = counts.get("refused", (0, 0.0))
+            rests = refused >= TRIES and self.clock() - (last or 0.0) < REST_S
+            if rests or counts.keys() & {"written", "sent", "mined"}:
+                return
+            call = self.consortium.call(function, *arguments, by=self.key)
+            self.outbox.write(connection, call, subject=batch_id)
+        log.info("vote written", batch=batch_id, vote=function)
+
+    def _sending_of(self, batch_id: str) -> _Sending:
+        return self._sending.setdefault(batch_id, _Sending())
+
+    def _is_late(self, batch: RebuiltBatch, chain_time_s: int) -> bool:
+        """Whether a vote could not be counted any more."""
+        deadline = batch.submission.deadline
+        # A chain without blocks stands still, so the wall's clock tells when a deadline is over.
+        return chain_time_s > deadline or self.clock() > deadline + GRACE_S
+
+
+def _kept(row: Any) -> Kept:
+    return Kept(batch_id=row.batch_id, vote=row.vote, reason=row.reason, decided_at=row.decided_at)
+
+
+def _label(sources: dict[str, int]) -> str:
+    """What a confirmation rests on."""
+    told = ", ".join(f"{count} {name}" for name, count in sources.items())
+    return f"state of charge of sellers: {told}" if told else ""

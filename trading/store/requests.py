@@ -1,0 +1,127 @@
+"""`POST /v1/sessions`: sessions by HTTP, stored before they are answered.
+
+The body is an array of objects with the columns of `tables.SESSIONS`. A session that was sent
+before is taken again without harm. Who may send is told by a bearer token, which the environment
+names; without one the route refuses everybody.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from fastapi import FastAPI, Header
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from trading.errors import OptionError, TableError
+from trading.serving import Problem
+from trading.store.sessions import SessionStore
+from trading.tables import UTC_TIME
+from trading.units import MAX_U32
+
+TOKEN_VARIABLE = "PEERCHARGE_SESSIONS_TOKEN"
+TOKEN_FILE_VARIABLE = "PEERCHARGE_SESSIONS_TOKEN_FILE"
+SHORTEST_TOKEN = 16
+MOST_SESSIONS = 5_000
+
+_Wh = Annotated[int, Field(strict=True, ge=0, le=MAX_U32)]
+_Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class SessionIn(BaseModel):
+    """A row of `tables.SESSIONS`; times in ISO 8601 with Z or an offset."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    session_id: Annotated[str, Field(strict=True, min_length=1, max_length=200)]
+    arrival: AwareDatetime
+    departure: AwareDatetime
+    estimated_departure: AwareDatetime | None = None
+    battery_capacity_wh: _Wh
+    soc_arrival: _Fraction
+    soc_source: Literal["charger", "telematics", "declared", "inferred"]
+    need_wh: _Wh
+    charge_power_w: _Wh
+    discharge_power_w: _Wh
+    reserve_soc: _Fraction
+
+
+def token_of_environment(environment: Mapping[str, str] | None = None) -> str | None:
+    """The bearer token that may send sessions; None where none is configured.
+
+    Raises:
+        OptionError: the file cannot be read, or the token is too short to be a secret.
+    """
+    found = os.environ if environment is None else environment
+    file, token = found.get(TOKEN_FILE_VARIABLE), found.get(TOKEN_VARIABLE)
+    if file:
+        try:
+            token = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise OptionError(
+                TOKEN_FILE_VARIABLE, file, f"a file that can be read ({error})"
+            ) from None
+    elif not token:
+        return None
+    if token is None or len(token) < SHORTEST_TOKEN:
+        raise OptionError(TOKEN_VARIABLE, "(hidden)", f"{SHORTEST_TOKEN} characters or more")
+    return token
+
+
+def take_sessions(
+    app: FastAPI, store: SessionStore, *, token: str | None, wake: Callable[[], None]
+) -> None:
+    """Give `app` the route `POST /v1/sessions`.
+
+    Args:
+        app: of a service.
+        store: where sessions go.
+        token: that a request must bear; None refuses all of them.
+        wake: called when something came.
+    """
+    lock = threading.Lock()
+
+    @app.post("/v1/sessions")
+    def take(
+        sessions: Annotated[list[SessionIn], Field(min_length=1, max_length=MOST_SESSIONS)],
+        authorization: Annotated[str, Header()] = "",
+    ) -> dict[str, Any]:
+        _check_token(authorization, token)
+        try:
+            with lock:
+                taken = store.add(_frame(sessions))
+        except TableError as error:
+            raise Problem(422, str(error)) from None
+        if taken.new or taken.changed:
+            wake()
+        return {
+            "new": len(taken.new),
+            "changed": len(taken.changed),
+            "known": len(sessions) - len(taken.new) - len(taken.changed) - len(taken.refused),
+            "refused": taken.refused,
+        }
+
+
+def _check_token(authorization: str, token: str | None) -> None:
+    if token is None:
+        raise Problem(
+            403, f"sessions are taken by HTTP only where {TOKEN_VARIABLE} or its file is set"
+        )
+    scheme, _, given = authorization.partition(" ")
+    is_right = hmac.compare_digest(given.strip().encode(), token.encode())
+    if scheme.lower() != "bearer" or not is_right:
+        raise Problem(401, "expected the header `Authorization: Bearer TOKEN` with the right token")
+
+
+def _frame(sessions: list[SessionIn]) -> pd.DataFrame:
+    frame = pd.DataFrame([session.model_dump() for session in sessions])
+    times = {
+        name: pd.to_datetime(frame[name], utc=True).astype(UTC_TIME)
+        for name in ("arrival", "departure", "estimated_departure")
+    }
+    return frame.assign(**times)
