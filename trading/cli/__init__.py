@@ -22,6 +22,7 @@ from trading.cli.database import database
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
 from trading.cli.network import network
+from trading.cli.operator import operator
 from trading.cli.run import run
 from trading.cli.simulate import demo, simulate
 from trading.cli.status import status
@@ -124,6 +125,7 @@ app.command("compare", cls=LateHelp)(compare)
 app.command("sweep", cls=LateHelp)(sweep)
 app.command("study", cls=LateHelp)(study)
 app.command("run", cls=LateHelp)(run)
+app.command("operator", cls=LateHelp)(operator)
 app.command("status")(status)
 app.command("audit")(audit_ledger)
 app.add_typer(database)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trading.cli.serve import (
+    FileFormat,
+    LogFormatName,
+    Reorganises,
+    ended_by_signals,
+    session_reader,
+    start_logs,
+)
 from trading.cli.simulate import AssignmentRule, Day, FirstDay, LastDay, Zone, folder
 
 if TYPE_CHECKING:
-    from trading.engine.service import Engine
+    from trading.data.intake import Intake
 
 NodeUrl = Annotated[
     str,
@@ -61,13 +67,16 @@ def run(
     contract: ContractAddress,
     database: DatabaseUrl,
     sessions: Annotated[
-        Path | None, typer.Argument(metavar="[SESSIONS]", help="File of charging sessions.")
+        Path | None,
+        typer.Argument(
+            metavar="[SESSIONS]",
+            help="Sessions as they come: a file that grows, or a folder of files. With --replay, a "
+            "file.",
+        ),
     ] = None,
     first_block: FirstBlock = 0,
     market: MarketFile = None,
-    file_format: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="Format of the file: {formats}.")
-    ] = "peercharge",
+    file_format: FileFormat = "peercharge",
     date: Day = None,
     from_date: FirstDay = None,
     to_date: LastDay = None,
@@ -85,10 +94,15 @@ def run(
             "of the engine's tokens.",
         ),
     ] = False,
-    reorganises: Annotated[
-        bool,
-        typer.Option("--reorganises", help="The network may replace blocks, as Clique does."),
-    ] = False,
+    reorganises: Reorganises = False,
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where operators send signatures, and health, metrics and sessions are served.",
+        ),
+    ] = "127.0.0.1:8700",
+    log_format: LogFormatName = "json",
     out: Annotated[
         Path | None,
         typer.Option(parser=folder, metavar="DIR", help="Folder for trades.csv when it ends."),
@@ -100,55 +114,50 @@ def run(
     it: the next one goes on where the chain is.
     """
     from trading.chain import Key, attach, open_network
-    from trading.data import load_sessions, output_folder, write_table
+    from trading.data import output_folder, write_table
+    from trading.data.intake import intake_of
+    from trading.engine.http import serve_engine
     from trading.engine.service import Engine, GivenOnce
     from trading.engine.simulated_drivers import SimulatedDrivers
     from trading.errors import OptionError
     from trading.publication import read_publication
     from trading.store import open_database
+    from trading.store.requests import token_of_environment
 
+    start_logs(log_format, "engine")
     publication = read_publication(market)
+    token = token_of_environment()
     key = Key.from_environment(name="engine")
     if key is None:
         expected = "a keystore file of the engine's key; none is named in the environment"
         raise OptionError("PEERCHARGE_KEYSTORE", "", expected)
-    intakes = []
+    read = session_reader(
+        file_format=file_format,
+        seed=publication.rules.seed,
+        date=date,
+        from_date=from_date,
+        to_date=to_date,
+        timezone=timezone,
+        assignment=assignment,
+    )
+    intakes: list[Intake] = []
     if sessions is not None:
-        read = load_sessions(
-            sessions,
-            format=file_format,
-            seed=publication.rules.seed,
-            date=date,
-            from_date=from_date,
-            to_date=to_date,
-            timezone=timezone,
-            assignment=assignment,
-        )
-        intakes.append(GivenOnce(read.frame))
-    stop = threading.Event()
+        intakes.append(GivenOnce(read(sessions)) if replay else intake_of(sessions, read))
     with open_network(network) as node, open_database(database) as opened:
         engine = Engine(
             database=opened,
             consortium=attach(node, contract, first_block=first_block),
             key=key,
             publication=publication,
-            intakes=list(intakes),
+            intakes=intakes,
             replay=replay,
             is_final=not reorganises,
             enrol=SimulatedDrivers(publication.rules.seed).enrol if simulated_drivers else None,
         )
         engine.check()
-        _stop_on_signals(stop, engine)
-        engine.run(stop, until_done=replay)
+        stop = ended_by_signals(engine.wake)
+        with serve_engine(engine, listen=listen, token=token):
+            engine.run(stop, until_done=replay)
         if out is not None:
             with output_folder(out) as target:
                 write_table(engine.trades(), target / "trades.csv")
-
-
-def _stop_on_signals(stop: threading.Event, engine: Engine) -> None:
-    def end(_number: int, _frame: object) -> None:
-        stop.set()
-        engine.wake.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)

@@ -34,6 +34,8 @@ __all__ = [
     "Reader",
     "Sessions",
     "assign",
+    "assignment_named",
+    "checked_zone",
     "day_bounds_utc",
     "load_sessions",
     "output_folder",

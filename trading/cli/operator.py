@@ -1,0 +1,122 @@
+"""`peercharge operator`: an operator's node as a service."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trading.cli.run import ContractAddress, DatabaseUrl, FirstBlock, MarketFile, NodeUrl
+from trading.cli.serve import (
+    FileFormat,
+    LogFormatName,
+    Reorganises,
+    ended_by_signals,
+    session_reader,
+    start_logs,
+)
+from trading.cli.simulate import AssignmentRule, Day, FirstDay, LastDay, Zone
+
+
+def operator(
+    network: NodeUrl,
+    contract: ContractAddress,
+    database: DatabaseUrl,
+    sessions: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SESSIONS]",
+            help="This operator's own sessions: a file that grows, or a folder of files. Without "
+            "it, they come by HTTP.",
+        ),
+    ] = None,
+    first_block: FirstBlock = 0,
+    market: MarketFile = None,
+    file_format: FileFormat = "peercharge",
+    date: Day = None,
+    from_date: FirstDay = None,
+    to_date: LastDay = None,
+    timezone: Zone = None,
+    assignment: AssignmentRule = "anchored-departure",
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="PEERCHARGE_ENGINE",
+            help="Address of the engine, to which signatures go. Without it, every vote is a "
+            "transaction of its own.",
+        ),
+    ] = None,
+    fallback_after: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="Confirm on the chain when a batch is still pending this long after the verdict. "
+            "Without it, half of the time left to the deadline.",
+        ),
+    ] = None,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay", help="Past days are traded: gate closure cannot be checked."),
+    ] = False,
+    reorganises: Reorganises = False,
+    listen: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", help="Where health, metrics and sessions are served."),
+    ] = "127.0.0.1:8710",
+    log_format: LogFormatName = "json",
+) -> None:
+    """Check every batch of a consortium on sessions of one's own, and vote.
+
+    The key is that of the environment (PEERCHARGE_KEYSTORE, with its password in
+    PEERCHARGE_KEYSTORE_PASSWORD_FILE). End it with Ctrl-C or SIGTERM, or kill it: the next one goes
+    on where the chain is, and no batch gets a second vote.
+    """
+    from trading.chain import Key, attach, open_network
+    from trading.data.intake import intake_of
+    from trading.errors import OptionError
+    from trading.operators.exchange import Exchange
+    from trading.operators.http import serve_operator
+    from trading.operators.service import OperatorService
+    from trading.publication import read_publication
+    from trading.store import open_database
+    from trading.store.requests import token_of_environment
+
+    start_logs(log_format, "operator")
+    publication = read_publication(market)
+    token = token_of_environment()
+    key = Key.from_environment(name="operator")
+    if key is None:
+        expected = "a keystore file of the operator's key; none is named in the environment"
+        raise OptionError("PEERCHARGE_KEYSTORE", "", expected)
+    read = session_reader(
+        file_format=file_format,
+        seed=publication.rules.seed,
+        date=date,
+        from_date=from_date,
+        to_date=to_date,
+        timezone=timezone,
+        assignment=assignment,
+    )
+    with ExitStack() as stack:
+        exchange = Exchange(engine) if engine is not None else None
+        if exchange is not None:
+            stack.callback(exchange.close)
+        node = stack.enter_context(open_network(network))
+        service = OperatorService(
+            database=stack.enter_context(open_database(database)),
+            consortium=attach(node, contract, first_block=first_block),
+            key=key,
+            publication=publication,
+            exchange=exchange,
+            intakes=[] if sessions is None else [intake_of(sessions, read)],
+            replay=replay,
+            is_final=not reorganises,
+            fallback_after_s=fallback_after,
+        )
+        stop = ended_by_signals(service.wake)
+        stack.enter_context(serve_operator(service, listen=listen, token=token))
+        service.run(stop)
