@@ -86,8 +86,10 @@ class Exchange:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OptionError("engine", url, "an address such as http://engine:8700")
         self._url = url.rstrip("/") + PATH
-        # A proxy of the environment has no business between two parties of the consortium.
-        self._client = httpx.Client(timeout=timeout_s, trust_env=False)
+        # A proxy of the environment has no business between two parties of the consortium, and
+        # certificates, which take long to load, none where there is no TLS.
+        is_tls = parts.scheme == "https"
+        self._client = httpx.Client(timeout=timeout_s, trust_env=False, verify=is_tls)
 
     def close(self) -> None:
         """End its connections."""

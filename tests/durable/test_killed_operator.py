@@ -1,0 +1,126 @@
+"""An operator that is killed at any step and started again: one vote a batch, and the right one."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from tests.durable.killed import KILLED, Death
+from tests.durable.killed_operator import start
+from tests.durable.lot import AUTHORITY, SEED, Place, found, operator_keys
+from tests.durable.small import lying, small_engine
+from trading.chain import BatchState, Network
+from trading.chain.rebuild import rebuild
+from trading.engine.audit import audit
+from trading.engine.http import serve_engine
+from trading.store import open_database
+from trading.store.schema import VERDICTS
+
+pytestmark = pytest.mark.node
+
+FULL_KILLS = 220
+STEPS = ("verdict", "written", "post", "send", "commit", "time")
+VOTES = ("BatchConfirmedBy", "BatchRejectedBy")
+
+
+def deaths_of(seed: int, n: int) -> list[Death]:
+    generator = random.Random(seed)
+    deaths = []
+    for _ in range(n):
+        kind = generator.choice(STEPS)
+        deaths.append(
+            Death(
+                kind=kind,
+                number=generator.randint(1, 60) if kind == "commit" else 1,
+                is_after=generator.random() < 0.5,
+                seconds=generator.uniform(0.02, 0.8),
+            )
+        )
+    return deaths
+
+
+def around(*kinds: str) -> list[Death]:
+    """Just before and just after each of these steps."""
+    return [Death(kind=kind, is_after=is_after) for kind in kinds for is_after in (False, True)]
+
+
+def live(network: Network, folder: Path, deaths: list[Death], *, is_direct: bool = False) -> int:
+    """Trade a day with one operator that dies each death in turn; returns how many it died.
+
+    The quorum is one, so that nothing goes on without its vote. The engine lies now and then, so
+    that the vote is not always the same.
+    """
+    consortium = found(network, quorum=1)
+    # The others have left: a rejection of the only seat is the end of a batch.
+    for key in operator_keys()[1:]:
+        consortium.remove_operator(key.address, by=AUTHORITY)
+    url = str(network.w3.provider.endpoint_uri)  # type: ignore[attr-defined]
+    place = Place(url=url, contract=consortium.address)
+    own = str(folder / "operator.db")
+    killed = 0
+    with ExitStack() as stack:
+        stack.enter_context(lying())
+        engine = small_engine(
+            stack.enter_context(open_database(str(folder / "engine.db"))), consortium
+        )
+        exchange = stack.enter_context(serve_engine(engine, listen="127.0.0.1:0"))
+        deaths = list(deaths)
+        process = None
+        until = time.monotonic() + 120
+        while not engine.is_done():
+            assert time.monotonic() < until, (engine.heartbeat, deaths)
+            engine.look()
+            if process is None or not process.is_alive():
+                if process is not None:
+                    process.join()
+                    assert process.exitcode == KILLED
+                    killed += 1
+                death = deaths.pop(0) if deaths else None
+                process = start(place, own, SEED, None if is_direct else exchange, death)
+            time.sleep(0.03)
+        assert process is not None
+        process.kill()
+        process.join()
+        events = consortium.events()
+        ledger = rebuild(events)
+        votes = Counter(event.batch_id for event in events if event.name in VOTES)
+        assert votes == dict.fromkeys(ledger.batches, 1), "one vote a batch"
+        with open_database(own) as database, database.begin() as connection:
+            said = {row.batch_id: row.vote for row in connection.execute(select(VERDICTS))}
+        voted = {
+            name: "confirmed" if one.votes[0].is_confirmation else "rejected"
+            for name, one in ledger.batches.items()
+        }
+        assert {name: said[name] for name in voted} == voted
+        ends = {"confirmed": BatchState.SETTLED, "rejected": BatchState.REFUNDED}
+        assert all(one.stored is ends[voted[name]] for name, one in ledger.batches.items())
+        assert set(voted.values()) == {"confirmed", "rejected"}
+        assert audit(consortium, database=engine.database).differences == ()
+    return killed
+
+
+def test_killed_around_each_step_of_a_vote_by_exchange(network: Network, tmp_path: Path) -> None:
+    assert live(network, tmp_path, around("verdict", "post")) == 4
+
+
+def test_killed_around_each_step_of_a_vote_on_chain(network: Network, tmp_path: Path) -> None:
+    assert live(network, tmp_path, around("verdict", "written", "send"), is_direct=True) >= 4
+
+
+def test_killed_at_random_moments(network: Network, tmp_path: Path) -> None:
+    assert live(network, tmp_path, deaths_of(1, 10)) >= 5
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("is_direct", [False, True], ids=["by exchange", "on chain"])
+@pytest.mark.parametrize("seed", range(11))
+def test_killed_two_hundred_times(
+    network: Network, tmp_path: Path, seed: int, is_direct: bool
+) -> None:
+    live(network, tmp_path, deaths_of(seed, FULL_KILLS // 22), is_direct=is_direct)
