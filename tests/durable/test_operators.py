@@ -1,4 +1,4 @@
-"""Operators that are slow, dead, wrong or malicious: the quorum holds, and who did what is shown."""
+"""Operators that are slow, dead, wrong or malicious: the quorum holds, and who did it shows."""
 
 from __future__ import annotations
 

@@ -219,3 +219,65 @@ def test_under_arbitrage_the_batches_of_an_interval_count_together():
     earlier = {"sold_wh": before, "in_interval_wh": {START_S: (np.zeros(4, int), before)}}
     assert "seller energy" in rules_broken(case(stays=own, energy_wh=501, **earlier))
     assert "seller energy" not in rules_broken(case(stays=own, energy_wh=500, **earlier))
+
+
+def test_no_battery_is_filled_above_its_capacity_or_emptied_below_nothing():
+    full = stays().table.assign(soc_arrival=[0.3, 0.7, 0.9, 0.9], battery_capacity_wh=[60_000] * 4)
+    nearly = full.assign(soc_arrival=[0.999, 0.7, 0.9, 0.9])
+    assert "capacity" in rules_broken(case(stays=Stays(nearly, RULES_OF_LOT), energy_wh=1_000))
+    empty = full.assign(soc_arrival=[0.3, 0.7, 0.01, 0.9])
+    assert "capacity" in rules_broken(case(stays=Stays(empty, RULES_OF_LOT), energy_wh=1_000))
+    assert "capacity" not in rules_broken(case(energy_wh=1_600))
+
+
+def test_a_declared_state_of_charge_alone_sells_nothing():
+    broken = case(trusted_soc=("charger", "telematics", "inferred"))
+    assert rules_broken(broken) == {"provenance"}
+    assert "its state of charge is declared, and its meter proves 0 Wh" in str(findings(broken)[0])
+    assert findings(case(trusted_soc=("declared",))) == []
+    table = stays().table
+    for source in ("charger", "telematics", "inferred"):
+        own = Stays(table.assign(soc_source=source), RULES_OF_LOT)
+        assert findings(case(stays=own, trusted_soc=("charger", "telematics", "inferred"))) == []
+
+
+def test_a_declared_state_of_charge_sells_what_the_meter_fed_in_and_no_more():
+    # One hour at the charger fed the seller 6,000 Wh; both ways lose.
+    table = stays().table.assign(need_wh=[15_000, 0, 6_000, 0], soc_arrival=[0.3, 0.7, 0.85, 0.9])
+    own = Stays(table, RULES_OF_LOT)
+    flat = RULES_OF_LOT.efficiency
+    proven = int(flat.discharge_from(flat.stored(np.array([6_000])))[0])
+    assert proven > 1_000
+    before = np.array([0, 0, proven - 1_000, 0])
+    trusted = {"stays": own, "trusted_soc": ("charger",)}
+    assert "provenance" not in rules_broken(case(sold_wh=before, **trusted))
+    assert "provenance" in rules_broken(case(sold_wh=before + np.array([0, 0, 1, 0]), **trusted))
+
+
+def test_one_pair_trades_once_an_interval_over_all_batches():
+    other = {(1, 3, START_S): "0xab"}
+    assert rules_broken(case(traded=other)) == {"duplicate energy"}
+    assert findings(case(traded={(1, 3, START_S - 900): "0xab", (1, 4, START_S): "0xab"})) == []
+    once = case(energy_wh=500)
+    twice = replace(
+        once,
+        trades=pd.concat([once.trades, once.trades], ignore_index=True),
+        locked_ueur=2 * once.locked_ueur,
+    )
+    assert rules_broken(twice) == {"duplicate energy"}
+    assert [finding.trade_index for finding in findings(twice)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("number", "before", "is_good"), [(6, 5, True), (5, 5, False), (1, 5, False)]
+)
+def test_numbers_of_a_buyer_rise_strictly(number, before, is_good):
+    good = case()
+    numbered = replace(good, trades=good.trades.assign(sequence=number), last_sequence={1: before})
+    assert rules_broken(numbered) == (set() if is_good else {"sequence"})
+
+
+def test_sentences_call_sessions_what_the_case_says():
+    names = ["account 1", "account 2", "account 3", "account 4"]
+    (finding,) = findings(case(seller=GONE, names=names))
+    assert str(finding).startswith("trade 0: presence: seller account 4 is not in the lot")

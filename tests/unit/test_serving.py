@@ -1,0 +1,224 @@
+"""The small server beside a service: addresses, problems, limits, sessions by request, logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+
+from trading.errors import OptionError, StoreError
+from trading.logs import configure_logs
+from trading.serving import MAX_BODY_BYTES, Problem, address_of, service_app, serving
+from trading.store import open_database
+from trading.store.requests import take_sessions, token_of_environment
+from trading.store.sessions import SessionStore
+
+TOKEN = "a token of these tests"
+SESSION: dict[str, Any] = {
+    "session_id": "s-1",
+    "arrival": "2019-10-29T15:00:00Z",
+    "departure": "2019-10-29T18:00:00+00:00",
+    "estimated_departure": None,
+    "battery_capacity_wh": 60_000,
+    "soc_arrival": 0.3,
+    "soc_source": "charger",
+    "need_wh": 12_000,
+    "charge_power_w": 6_656,
+    "discharge_power_w": 6_656,
+    "reserve_soc": 0,
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SessionStore]:
+    with open_database(str(tmp_path / "own.db")) as database:
+        yield SessionStore(database)
+
+
+@pytest.fixture
+def woken() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def url(store: SessionStore, woken: list[int]) -> Iterator[str]:
+    app = service_app("test", health=lambda: (True, {"head": 7}), registry=CollectorRegistry())
+    take_sessions(app, store, token=TOKEN, wake=lambda: woken.append(1))
+
+    @app.get("/full")
+    def full() -> None:
+        raise StoreError("the disk is full")
+
+    @app.get("/teapot")
+    def teapot() -> None:
+        raise Problem(418, "I am a teapot")
+
+    with serving(app, "127.0.0.1:0") as address:
+        yield address
+
+
+def post(url: str, content: Any, token: str | None = TOKEN) -> httpx.Response:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return httpx.post(url + "/v1/sessions", json=content, headers=headers, trust_env=False)
+
+
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, trust_env=False)
+
+
+def test_health_metrics_and_problems(url: str) -> None:
+    assert get(url + "/health").json() == {"status": "ok", "head": 7}
+    assert get(url + "/metrics").status_code == 200
+    for path, status, said in (
+        ("/nothing", 404, "Not Found"),
+        ("/teapot", 418, "I am a teapot"),
+        ("/full", 503, "the disk is full"),
+    ):
+        answer = get(url + path)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"] == said
+
+
+def test_sessions_are_taken_once(url: str, store: SessionStore, woken: list[int]) -> None:
+    first = post(url, [SESSION])
+    assert first.json() == {"new": 1, "changed": 0, "known": 0, "refused": {}}
+    assert len(woken) == 1
+    again = post(url, [SESSION])
+    assert again.json() == {"new": 0, "changed": 0, "known": 1, "refused": {}}
+    assert len(woken) == 1
+    later = post(url, [{**SESSION, "departure": "2019-10-29T19:00:00Z"}])
+    assert later.json()["changed"] == 1
+    other = post(url, [{**SESSION, "need_wh": 1}])
+    assert "only a departure may change" in other.json()["refused"]["s-1"]
+    frame = store.frame()
+    assert list(frame["need_wh"]) == [12_000]
+    assert str(frame["departure"].iloc[0]) == "2019-10-29 19:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ([], "at least 1 item"),
+        ({}, "valid list"),
+        ([{**SESSION, "more": 1}], "more: no such field"),
+        ([{**SESSION, "need_wh": "12"}], "need_wh"),
+        ([{**SESSION, "need_wh": 1.5}], "need_wh"),
+        ([{**SESSION, "soc_arrival": 1.5}], "soc_arrival"),
+        ([{**SESSION, "soc_source": "guess"}], "soc_source"),
+        ([{**SESSION, "arrival": "2019-10-29T15:00:00"}], "arrival"),
+        ([{**SESSION, "departure": "2019-10-29T14:00:00Z"}], "a departure later than the arrival"),
+        ([SESSION, SESSION], "an id that no other row has"),
+        ([{**SESSION, "session_id": ""}], "session_id"),
+    ],
+)
+def test_sessions_that_are_wrong_are_refused_whole(
+    url: str, store: SessionStore, content: Any, said: str
+) -> None:
+    answer = post(url, content)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+    assert store.frame().empty
+
+
+def test_a_token_is_asked_for(url: str, store: SessionStore) -> None:
+    for token in (None, "wrong", TOKEN + "x", TOKEN[:-1]):
+        assert post(url, [SESSION], token).status_code == 401
+    assert store.frame().empty
+    basic = httpx.post(
+        url + "/v1/sessions",
+        json=[SESSION],
+        headers={"Authorization": f"Basic {TOKEN}"},
+        trust_env=False,
+    )
+    assert basic.status_code == 401
+    assert post(url, [SESSION]).status_code == 200
+
+
+def test_without_a_token_configured_nobody_sends_sessions(store: SessionStore) -> None:
+    app = service_app("test", health=lambda: (False, {}), registry=CollectorRegistry())
+    take_sessions(app, store, token=None, wake=lambda: None)
+    with serving(app, "127.0.0.1:0") as address:
+        answer = post(address, [SESSION])
+        assert answer.status_code == 403
+        assert "PEERCHARGE_SESSIONS_TOKEN" in answer.json()["detail"]
+        assert get(address + "/health").status_code == 503
+
+
+def test_a_body_that_is_too_long_is_refused(url: str) -> None:
+    def parts() -> Iterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 100_000 + 1):
+            yield b" " * 100_000
+
+    for body in (b" " * (MAX_BODY_BYTES + 1), parts()):
+        answer = httpx.post(url + "/v1/sessions", content=body, trust_env=False)
+        assert answer.status_code == 413
+
+
+def test_a_token_is_read_from_a_file_or_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n", encoding="utf-8")
+    assert token_of_environment({"PEERCHARGE_SESSIONS_TOKEN_FILE": str(file)}) == TOKEN
+    assert token_of_environment({"PEERCHARGE_SESSIONS_TOKEN": TOKEN}) == TOKEN
+    assert token_of_environment({}) is None
+    with pytest.raises(OptionError, match="16 characters or more") as caught:
+        token_of_environment({"PEERCHARGE_SESSIONS_TOKEN": "short-secret"})
+    assert "short-secret" not in str(caught.value)
+    with pytest.raises(OptionError, match="can be read"):
+        token_of_environment({"PEERCHARGE_SESSIONS_TOKEN_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize("listen", ["8700", "localhost", "localhost:x", ":1", "h:99999", ""])
+def test_what_is_no_address_is_refused(listen: str) -> None:
+    with pytest.raises(OptionError, match="HOST:PORT"):
+        address_of(listen)
+
+
+def test_an_address_that_is_taken_is_refused() -> None:
+    app = service_app("test", health=lambda: (True, {}), registry=CollectorRegistry())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(OptionError, match="that is free"), serving(app, listen):
+            pass
+
+
+@pytest.fixture
+def _logs_put_back() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("_logs_put_back")
+def test_every_line_of_the_log_is_json_with_its_batch() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream=stream, service="operator")
+    structlog.get_logger("ours").info("verdict", batch="0xab", vote="confirmed")
+    logging.getLogger("theirs").warning("node %s is slow", "a")
+    structlog.get_logger("ours").debug("not shown")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["verdict", "node a is slow"]
+    assert lines[0]["batch"] == "0xab"
+    assert {line["service"] for line in lines} == {"operator"}
+    assert all(line["time"].endswith("Z") and line["level"] for line in lines)
+
+
+@pytest.mark.usefixtures("_logs_put_back")
+def test_people_get_lines_that_they_can_read() -> None:
+    stream = io.StringIO()
+    configure_logs("console", stream=stream, service="engine")
+    structlog.get_logger().warning("verdict", batch="0xab")
+    assert "verdict" in stream.getvalue()
+    assert "batch=0xab" in stream.getvalue()
