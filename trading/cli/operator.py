@@ -117,6 +117,7 @@ def operator(
             is_final=not reorganises,
             fallback_after_s=fallback_after,
         )
+        service.check()
         stop = ended_by_signals(service.wake)
         stack.enter_context(serve_operator(service, listen=listen, token=token))
         service.run(stop)

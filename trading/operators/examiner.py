@@ -6,7 +6,7 @@ sessions come while it runs, makes one for the vehicles that matter to a batch (
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -14,8 +14,8 @@ import pandas as pd
 
 from trading.chain import BatchState, PriceBand, Submission, decode
 from trading.chain.rebuild import Ledger
-from trading.lot import Stays, Terms
-from trading.operators.evidence import resting_on
+from trading.lot import Interval, Lot, Offers, Stays, Terms
+from trading.operators.evidence import admitted, resting_on, taking_part
 from trading.operators.replica import Replica, TagOf, accounts_by_session, fills_of, together
 from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
 from trading.publication import Publication
@@ -38,7 +38,7 @@ class Examiner:
         mechanism: str,
         trusted_soc: Collection[str] = SOC_SOURCES,
         code_of_account: dict[int, int] | None = None,
-        names: Sequence[str] = (),
+        offers_at: Callable[[Lot, Interval], Offers | None] = Lot.offers,
     ) -> None:
         """Begin with no trade counted.
 
@@ -49,12 +49,12 @@ class Examiner:
             mechanism: name of its market.
             trusted_soc: sources of state of charge that justify a sale by themselves.
             code_of_account: session by account; may grow afterwards.
-            names: what findings call each session; empty for its id.
+            offers_at: what those who take part bid and ask in an interval.
         """
         self.stays = stays
         self.code_of_account = {} if code_of_account is None else code_of_account
         self._terms, self._lot, self._mechanism = terms, lot, mechanism
-        self._trusted_soc, self._names = trusted_soc, names
+        self._trusted_soc, self._offers_at = trusted_soc, offers_at
         self._replica = Replica(stays, terms)
         self._counted: dict[str, Submission] = {}
         self._sold_wh: Int64Array = np.zeros(len(stays), np.int64)
@@ -108,7 +108,7 @@ class Examiner:
             traded=self._traded,
             last_sequence=last_sequence or {},
             trusted_soc=self._trusted_soc,
-            names=self._names,
+            offers_at=self._offers_at,
         )
         return tuple(findings(case))
 
@@ -174,7 +174,14 @@ def examiner_of(
         return None
     stays = Stays(there, rules)
     code_of_account = accounts_by_session(stays, ledger, tag_of)
-    number_of = {code: number for number, code in code_of_account.items()}
+
+    def offers_at(lot: Lot, interval: Interval) -> Offers | None:
+        offers = lot.offers(interval)
+        if offers is None:
+            return None
+        enabled = taking_part(ledger, code_of_account, n=len(stays), gate_s=interval.gate_s)
+        return admitted(offers, lot, enabled=enabled, trusted_soc=publication.trusted_soc)
+
     examiner = Examiner(
         stays,
         publication.terms,
@@ -182,11 +189,7 @@ def examiner_of(
         mechanism=publication.mechanism,
         trusted_soc=publication.trusted_soc,
         code_of_account=code_of_account,
-        # Findings travel to the chain, where a session's id must not stand.
-        names=[
-            f"account {number_of[code]}" if code in number_of else "a session without an account"
-            for code in range(len(stays))
-        ],
+        offers_at=offers_at,
     )
     for batch_id, batch in ledger.batches.items():
         is_other = batch_id != submission.batch_id

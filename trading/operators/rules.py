@@ -7,13 +7,14 @@ base class; a new one is a function, here or in a file of its own, and a line in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from trading.lot import Interval, Lot, Stays, Terms
+from trading.lot import Interval, Lot, Offers, Stays, Terms
 from trading.lot.guarantee import later_wh, saleable_wh
 from trading.market import MECHANISMS, PRIORITIES
 from trading.operators.evidence import proven_wh
@@ -43,7 +44,8 @@ class Case:
     Attributes:
         trades: decoded from the chain, in order: `energy_wh`, `price_ueur_per_kwh`,
             `seller_price_ueur_per_kwh`, `interval_start` (UTC), `lot`, and `buyer`, `seller`: the
-            parties' codes in `stays`, `UNKNOWN_PARTY` for an account that fits no session.
+            parties' codes in `stays`, `UNKNOWN_PARTY` for an account that fits no session, beside
+            their accounts.
         locked_ueur: what the contract locked for the batch.
         deadline_s: last second for votes, in chain time.
         stays: the operator's own sessions.
@@ -62,7 +64,7 @@ class Case:
             confirmed before.
         last_sequence: the highest number of each buyer's account among the batches before this.
         trusted_soc: sources of state of charge that justify a sale by themselves.
-        names: what sentences call each session, by code; empty for its id.
+        offers_at: what those who take part bid and ask in an interval.
     """
 
     trades: pd.DataFrame
@@ -81,18 +83,25 @@ class Case:
     traded: Mapping[tuple[int, int, int], str] = field(default_factory=dict)
     last_sequence: Mapping[int, int] = field(default_factory=dict)
     trusted_soc: Collection[str] = SOC_SOURCES
-    names: Sequence[str] = ()
-
-    def name(self, code: object) -> str:
-        """What sentences call a session."""
-        at = int(str(code))
-        return self.names[at] if self.names else str(self.stays.ids[at])
+    offers_at: Callable[[Lot, Interval], Offers | None] = Lot.offers
 
     def known(self) -> pd.DataFrame:
         """The trades of which both parties are known."""
         return self.trades[
             (self.trades["buyer"] != UNKNOWN_PARTY) & (self.trades["seller"] != UNKNOWN_PARTY)
         ]
+
+    def name(self, code: int | np.integer[Any]) -> str:
+        """What a party is called in a sentence: its account, as on the chain.
+
+        A sentence may become the reason of a rejection, which stands on the chain for good. Naming
+        the stay there would undo its pseudonym.
+        """
+        for side in ("buyer", "seller"):
+            of_party = self.trades[self.trades[side] == code]
+            if len(of_party):
+                return f"account {of_party[f'{side}_account'].iloc[0]}"
+        return "an account of another batch"
 
     def by_interval(self) -> Iterator[tuple[int, pd.DataFrame]]:
         """(start in Unix s, known trades) of each interval in the batch."""
@@ -306,7 +315,7 @@ def _expected_price(case: Case, lot: Lot, start_s: int) -> Callable[[int, int], 
             return lambda _buyer, _seller: None
         both = (int(posted.buyer_ueur_per_kwh), int(posted.seller_ueur_per_kwh))
         return lambda _buyer, _seller: both
-    offers = lot.offers(interval)
+    offers = case.offers_at(lot, interval)
     if offers is None or offers.price is None:
         return lambda _buyer, _seller: None
     fills = MECHANISMS[case.mechanism](offers.book, offers.price)

@@ -23,7 +23,7 @@ from sqlalchemy import func, insert, select
 from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.chain.rebuild import Ledger, RebuiltBatch
 from trading.data.intake import Intake
-from trading.errors import LedgerError
+from trading.errors import LedgerError, NotAllowedError
 from trading.operators.examiner import judge
 from trading.operators.exchange import Exchange
 from trading.operators.node import Vote, reason_of, session_tag
@@ -140,6 +140,27 @@ class OperatorService:
         self._sending: dict[str, _Sending] = {}
         self._left: dict[str, str] = {}
         self._read_findings()
+
+    def check(self) -> None:
+        """Whether the consortium lets this operator vote; asked once, before it starts.
+
+        Raises:
+            NotAllowedError: the key holds no seat.
+            LedgerError: gas has a price, and the key has no money for it.
+        """
+        consortium, address = self.consortium, self.key.address
+        if not consortium.is_operator(address):
+            raise NotAllowedError(
+                "OperatorUnknown",
+                {"operator": address},
+                f"{address} holds no seat in {consortium.address}; have the authority seat it "
+                "(`peercharge admin`), or use the operator's own key.",
+            )
+        if consortium.network.is_broke(address):
+            raise LedgerError(
+                f"gas has a price on {consortium.network.name}, and {address} has no money for a "
+                "vote; send it some, then start again."
+            )
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set.
