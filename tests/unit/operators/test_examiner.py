@@ -7,10 +7,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import pandas as pd
+import pytest
 
-from trading.chain import BatchState, PriceBand, Submission, encode
+from trading.chain import BatchState, Mandate, PriceBand, Submission, encode
 from trading.chain.rebuild import Account, Ledger, RebuiltBatch
 from trading.data import load_sessions, sample_path
+from trading.engine.live import interval_trades
 from trading.lot import Stays, simulate_lot
 from trading.market import MECHANISMS
 from trading.operators import Finding, session_tag
@@ -193,3 +195,32 @@ def test_without_a_session_of_that_time_the_batch_is_of_nobody() -> None:
     batch = book.submission(trades, deadline=1_893_499_200)
     found, _ = judge(MARKET, sessions, book.ledger(), batch, tag_of=session_tag)
     assert [one.rule for one in found] == ["parties"]
+
+
+@pytest.mark.parametrize("mechanism", ["pro-rata", "uniform-price"])
+def test_what_an_engine_trades_passes_though_some_have_no_account_or_tell_their_charge(
+    mechanism: str,
+) -> None:
+    market = replace(MARKET, mechanism=mechanism, trusted_soc=("charger", "inferred"))
+    sessions = load_sessions(sample_path(), format="acn", date="2019-10-29").frame.head(24)
+    told_by_driver = sessions.index % 2 == 0
+    sessions = sessions.assign(soc_source=sessions["soc_source"].mask(told_by_driver, "declared"))
+    book = Book(sessions)
+    valid = Mandate(max_buy_ueur_per_kwh=0, min_sell_ueur_per_kwh=0, valid_until=2**40 - 1)
+    book.accounts = {
+        number: replace(account, mandate=valid)
+        for number, account in book.accounts.items()
+        if number % 5
+    }
+    first = int(sessions["arrival"].min().timestamp()) // 900 * 900
+    for start_s in range(first, first + 86_400, 900):
+        trades = interval_trades(
+            market, sessions, book.ledger(), tag_of=session_tag, start_s=start_s
+        )
+        if trades is None:
+            continue
+        batch = book.submission(trades, deadline=start_s)
+        found, _ = judge(market, sessions, book.ledger(), batch, tag_of=session_tag)
+        assert found == ()
+        book.batches[batch.batch_id] = RebuiltBatch(submission=batch, stored=BatchState.CONFIRMED)
+    assert len(book.batches) >= 5
