@@ -123,4 +123,5 @@ def test_killed_at_random_moments(network: Network, tmp_path: Path) -> None:
 def test_killed_two_hundred_times(
     network: Network, tmp_path: Path, seed: int, is_direct: bool
 ) -> None:
-    live(network, tmp_path, deaths_of(seed, FULL_KILLS // 22), is_direct=is_direct)
+    killed = live(network, tmp_path, deaths_of(seed, FULL_KILLS // 22), is_direct=is_direct)
+    print(f"killed {killed} times")
