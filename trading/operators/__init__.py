@@ -8,9 +8,10 @@ from trading.operators.node import (
     OperatorNode,
     Verdict,
     Vote,
-    session_tag,
 )
+from trading.operators.pseudonyms import Pseudonyms
 from trading.operators.rules import RULES, Case, Finding, Rule, findings
+from trading.operators.salts import read_salts, write_salts
 
 __all__ = [
     "CONDUCTS",
@@ -21,9 +22,11 @@ __all__ = [
     "Finding",
     "Manner",
     "OperatorNode",
+    "Pseudonyms",
     "Rule",
     "Verdict",
     "Vote",
     "findings",
-    "session_tag",
+    "read_salts",
+    "write_salts",
 ]

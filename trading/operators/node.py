@@ -1,8 +1,8 @@
 """An operator node: it follows the chain, checks each pending batch on its own data, and votes.
 
 A node shares nothing with the engine but the chain: it reads submissions from the contract's
-events, knows accounts by the tag their holders registered, and keeps its own record of what was
-sold and bought in batches that are confirmed, or that it confirmed itself.
+events, knows accounts by the tag their holders registered (`pseudonyms`), and keeps its own record
+of what was sold and bought in batches that are confirmed, or that it confirmed itself.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from eth_utils.crypto import keccak
 
 from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.lot import LotRules, Stays, Terms
 from trading.market import DEFAULT_MECHANISM, Fills
+from trading.operators.pseudonyms import Pseudonyms
 from trading.operators.replica import Replica
 from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
 from trading.units import Int64Array
@@ -37,11 +37,6 @@ Manner = Literal["aggregated", "direct"]
 MANNERS: tuple[Manner, ...] = ("aggregated", "direct")
 Vote = Literal["confirmed", "rejected", "unvoted"]
 REASON_BYTES = 256
-
-
-def session_tag(session_id: str) -> str:
-    """What a driver's account is registered under, so that operators can tell whose it is."""
-    return "0x" + keccak(text=session_id).hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +64,7 @@ class OperatorNode:
         key: Key,
         consortium: Consortium,
         sessions: pd.DataFrame,
+        pseudonyms: Pseudonyms,
         rules: LotRules,
         terms: Terms,
         lot: int,
@@ -82,6 +78,7 @@ class OperatorNode:
             key: holds a seat.
             consortium: the contract, as this operator sees it.
             sessions: its own SESSIONS table.
+            pseudonyms: its own copy of the stays' salts; a stay without one is nobody's account.
             rules: the lot's published rules.
             terms: the lot's published terms.
             lot: number of its lot.
@@ -101,7 +98,8 @@ class OperatorNode:
         self._lot = lot
         self._mechanism = mechanism
         self._replica = Replica(self._stays, terms)
-        self._code_of_tag = {session_tag(str(i)): n for n, i in enumerate(self._stays.ids)}
+        session_of_tag = pseudonyms.by_tag(str(i) for i in self._stays.ids)
+        self._code_of_tag = {tag: self._stays.code_of(s) for tag, s in session_of_tag.items()}
         self._code_of_account: dict[int, int] = {}
         self._next_block = consortium.first_block
         self._pending: dict[str, Submission] = {}
