@@ -6,11 +6,11 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
-from eth_typing import ChecksumAddress
+from eth_typing import ChecksumAddress, HexStr
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import BlockNotFound, TransactionNotFound
@@ -249,8 +249,22 @@ class Network(ABC):
             return int(self.w3.eth.get_transaction_count(Web3.to_checksum_address(address)))
 
     @abstractmethod
-    def logs(self, address: ChecksumAddress, from_block: int, to_block: int) -> list[Log]:
-        """Logs of the contract at `address`, both blocks included, in chain order."""
+    def logs(
+        self,
+        address: ChecksumAddress,
+        from_block: int,
+        to_block: int,
+        *,
+        topics: Collection[bytes] = (),
+    ) -> list[Log]:
+        """Logs of the contract at `address`, both blocks included, in chain order.
+
+        Args:
+            address: the contract.
+            from_block: first block.
+            to_block: last block.
+            topics: digests of the events that are wanted; none for all.
+        """
 
     def ask(self, method: str, *parameters: Any) -> Any:
         """One JSON-RPC request that web3 has no function for; returns its result."""
@@ -267,17 +281,25 @@ class JsonRpcNetwork(Network):
     logs_range: ClassVar[int] = 5_000
     """Blocks asked at once; Besu refuses more unless it is configured otherwise."""
 
-    def logs(self, address: ChecksumAddress, from_block: int, to_block: int) -> list[Log]:
+    def logs(
+        self,
+        address: ChecksumAddress,
+        from_block: int,
+        to_block: int,
+        *,
+        topics: Collection[bytes] = (),
+    ) -> list[Log]:
         """Logs of the contract at `address`, both blocks included, in chain order.
 
         Times and senders, which logs do not carry, are asked for once a block and a transaction.
         """
+        wanted = [[HexStr("0x" + topic.hex()) for topic in topics]] if topics else []
         found: list[LogReceipt] = []
         for first in range(from_block, to_block + 1, self.logs_range):
             last = min(first + self.logs_range - 1, to_block)
             with reaching(self.name):
                 found += self.w3.eth.get_logs(
-                    {"address": address, "fromBlock": first, "toBlock": last}
+                    {"address": address, "fromBlock": first, "toBlock": last, "topics": wanted}
                 )
         blocks = sorted({int(log["blockNumber"]) for log in found})
         hashes = list(dict.fromkeys(log["transactionHash"].to_0x_hex() for log in found))
