@@ -22,7 +22,7 @@ from tests.unit.cli.commands import run
 from trading.chain import BatchState, Consortium, Key, Network, open_deployment, open_network
 from trading.chain.keys import KEY_VARIABLE, KEYSTORE_VARIABLE, PASSWORD_VARIABLE
 from trading.chain.networks.anvil import find_anvil
-from trading.operators import read_salts
+from trading.operators import Pseudonyms, read_salts
 
 pytestmark = pytest.mark.node
 
@@ -118,7 +118,7 @@ def test_from_a_key_to_a_settled_trade(act: Command, node: Network, tmp_path: Pa
     assert "did not sign this with nonce 1" in act("engine", "account", "hand-in", paper, code=1)
 
     consortium = consortium_of(node, tmp_path)
-    known = read_salts(salts)
+    known = Pseudonyms(read_salts(salts).get)
     assert consortium.tag_of(2) == known.tag("stay 7")
     assert consortium.tag_of(3) == known.tag("stay 8")
 

@@ -369,12 +369,10 @@ def forget(
     Erase it in every copy, at every operator and in backups; the disk may hold it longer.
     """
     from trading.errors import OptionError
-    from trading.operators import read_salts, write_salts
+    from trading.operators import erase_salts
 
-    known = read_salts(salts)
-    if session not in known:
+    if not erase_salts(salts, [session]):
         raise OptionError("session", session, f"a stay whose salt is in {salts}")
-    write_salts(known.without([session]), salts)
     typer.echo(f"the salt of {session} is erased from {salts}")
 
 
@@ -386,7 +384,8 @@ def _tag(session: str | None, salts: Path | None, tag: str | None, *, keep: bool
     import re
 
     from trading.errors import OptionError
-    from trading.operators import Pseudonyms, read_salts, write_salts
+    from trading.operators import Pseudonyms, keep_salts, read_salts
+    from trading.operators.pseudonyms import drawn_salt
 
     if (session is None) is not (salts is None):
         name = "session" if session is None else "salts"
@@ -401,12 +400,8 @@ def _tag(session: str | None, salts: Path | None, tag: str | None, *, keep: bool
         return NO_TAG
     if not session:
         raise OptionError("session", session, "the id of a stay")
-    known = read_salts(salts)
-    if session not in known:
-        known = known.joined(Pseudonyms.drawn([session]))
-        if keep:
-            write_salts(known, salts)
-    return known.tag(session)
+    known = keep_salts(salts, [session]) if keep else {session: drawn_salt(), **read_salts(salts)}
+    return Pseudonyms(known.get).tag(session)
 
 
 def _check_limits(

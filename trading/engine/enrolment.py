@@ -26,7 +26,7 @@ from trading.chain import (
 from trading.engine.faults import SKIM_UEUR
 from trading.lot import Stays, Terms
 from trading.market import PeerPrice
-from trading.operators import Pseudonyms
+from trading.operators import Pseudonyms, demonstration_salts
 from trading.units import MAX_U32, UEUR_PER_EUR, WH_PER_KWH
 
 LOT = 1
@@ -48,7 +48,7 @@ class Cast:
         engine: the lot's engine, an admitted aggregator.
         lot_operator: receives the spread.
         drivers: by session id; only those who may trade.
-        pseudonyms: the salts of the drivers' tags.
+        pseudonyms: the drivers' tags.
     """
 
     authority: Key
@@ -72,7 +72,7 @@ class Cast:
             engine=Key.demonstration(seed, "engine"),
             lot_operator=Key.demonstration(seed, "lot operator"),
             drivers={name: Key.demonstration(seed, f"driver {name}") for name in traders},
-            pseudonyms=Pseudonyms.demonstration(seed, traders),
+            pseudonyms=Pseudonyms(demonstration_salts(seed)),
         )
 
     def senders(self) -> list[Key]:

@@ -9,9 +9,9 @@ from trading.operators.node import (
     Verdict,
     Vote,
 )
-from trading.operators.pseudonyms import Pseudonyms
+from trading.operators.pseudonyms import Pseudonyms, SaltOf, demonstration_salts
 from trading.operators.rules import RULES, Case, Finding, Rule, findings
-from trading.operators.salts import read_salts, write_salts
+from trading.operators.salts import erase_salts, keep_salts, read_salts, write_salts
 
 __all__ = [
     "CONDUCTS",
@@ -24,9 +24,13 @@ __all__ = [
     "OperatorNode",
     "Pseudonyms",
     "Rule",
+    "SaltOf",
     "Verdict",
     "Vote",
+    "demonstration_salts",
+    "erase_salts",
     "findings",
+    "keep_salts",
     "read_salts",
     "write_salts",
 ]

@@ -78,7 +78,7 @@ class OperatorNode:
             key: holds a seat.
             consortium: the contract, as this operator sees it.
             sessions: its own SESSIONS table.
-            pseudonyms: its own copy of the stays' salts; a stay without one is nobody's account.
+            pseudonyms: of the salts that it holds; to a stay without one no account belongs.
             rules: the lot's published rules.
             terms: the lot's published terms.
             lot: number of its lot.

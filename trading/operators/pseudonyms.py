@@ -16,8 +16,7 @@ anyone extend a text whose hash is known; HMAC's second pass is not needed.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable
 
 from eth_utils.crypto import keccak
 
@@ -25,81 +24,63 @@ from trading.errors import OptionError
 
 SALT_BYTES = 32
 
+SaltOf = Callable[[str], bytes | None]
+"""Session id -> its salt of 32 bytes, or None where none is held; such as `get` of a dictionary."""
+
+
+def drawn_salt() -> bytes:
+    """A new salt, from the machine's source of secrets."""
+    return secrets.token_bytes(SALT_BYTES)
+
+
+def demonstration_salts(seed: int) -> SaltOf:
+    """Salts computed from a seed, so that a simulation ends with the same bytes.
+
+    Anyone who reads this line can compute them: they hide nobody. Never for real drivers.
+    """
+    text = f"peercharge demonstration salt, hides nobody|{seed}|"
+    return lambda session_id: keccak(text=text + session_id)
+
 
 class Pseudonyms:
-    """The salts that one party holds, and the tags that follow from them; never changed in place.
+    """The tags of stays, as a party computes them from the salts that it holds."""
 
-    Attributes:
-        salts: by session id, 32 bytes each; read-only.
-    """
+    __slots__ = ("_salt_of",)
 
-    __slots__ = ("salts",)
+    def __init__(self, salt_of: SaltOf) -> None:
+        """Compute tags from these salts, asked for one by one."""
+        self._salt_of = salt_of
 
-    def __init__(self, salts: Mapping[str, bytes]) -> None:
-        """Take the salts that a party holds.
+    def find(self, session_id: str) -> str | None:
+        """The tag of a stay's account, `0x` and 64 digits; None without its salt.
 
         Raises:
-            OptionError: a salt is not 32 bytes long.
+            OptionError: its salt is not 32 bytes long.
         """
-        for session, salt in salts.items():
-            if len(salt) != SALT_BYTES:
-                # The salt itself is a secret.
-                raise OptionError(f"salt of {session}", "(hidden)", f"{SALT_BYTES} bytes")
-        self.salts: Mapping[str, bytes] = MappingProxyType(dict(salts))
-
-    def __repr__(self) -> str:
-        return f"<Pseudonyms of {len(self.salts)} stays>"
-
-    def __contains__(self, session_id: object) -> bool:
-        return session_id in self.salts
-
-    @classmethod
-    def drawn(cls, session_ids: Iterable[str]) -> Pseudonyms:
-        """A new salt for each stay, from the machine's source of secrets."""
-        return cls({session: secrets.token_bytes(SALT_BYTES) for session in session_ids})
-
-    @classmethod
-    def demonstration(cls, seed: int, session_ids: Iterable[str]) -> Pseudonyms:
-        """Salts computed from a seed, so that a simulation ends with the same bytes.
-
-        Anyone who reads this line can compute them: they hide nobody. Never for real drivers.
-        """
-        text = f"peercharge demonstration salt, hides nobody|{seed}|"
-        return cls({session: keccak(text=text + session) for session in session_ids})
+        salt = self._salt_of(session_id)
+        if salt is None:
+            return None
+        if len(salt) != SALT_BYTES:
+            # The salt itself is a secret.
+            raise OptionError(f"salt of {session_id}", "(hidden)", f"{SALT_BYTES} bytes")
+        return "0x" + keccak(salt + session_id.encode()).hex()
 
     def tag(self, session_id: str) -> str:
-        """The tag of a stay's account, `0x` and 64 digits.
+        """As `find`, of a stay whose salt must be held here.
 
         Raises:
-            OptionError: the salt of this stay is not held here, or was erased.
+            OptionError: it is not, or was erased.
 
-        >>> known = Pseudonyms.demonstration(7, ["Monday's stay", "Tuesday's stay"])
+        >>> known = Pseudonyms(demonstration_salts(7))
         >>> known.tag("Monday's stay") == known.tag("Tuesday's stay")
         False
         """
-        salt = self.salts.get(session_id)
-        if salt is None:
+        found = self.find(session_id)
+        if found is None:
             raise OptionError("session_id", session_id, "a stay whose salt is held here")
-        return "0x" + keccak(salt + session_id.encode()).hex()
+        return found
 
     def by_tag(self, session_ids: Iterable[str]) -> dict[str, str]:
         """Session by tag, of those stays whose salt is held here."""
-        return {self.tag(session): session for session in session_ids if session in self.salts}
-
-    def joined(self, other: Pseudonyms) -> Pseudonyms:
-        """Both parties' salts together.
-
-        Raises:
-            OptionError: they hold different salts for one stay.
-        """
-        for session, salt in other.salts.items():
-            if self.salts.get(session, salt) != salt:
-                raise OptionError(
-                    f"salt of {session}", "(hidden)", "the one that is held for this stay already"
-                )
-        return Pseudonyms({**self.salts, **other.salts})
-
-    def without(self, session_ids: Iterable[str]) -> Pseudonyms:
-        """What is left when the salts of these stays are erased."""
-        gone = set(session_ids)
-        return Pseudonyms({s: salt for s, salt in self.salts.items() if s not in gone})
+        found = {self.find(session): session for session in session_ids}
+        return {tag: session for tag, session in found.items() if tag is not None}

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trading.errors import ConfigError
 from trading.files import OWNER_ONLY, replace_file
-from trading.operators.pseudonyms import SALT_BYTES, Pseudonyms
+from trading.operators.pseudonyms import SALT_BYTES, drawn_salt
 
 VERSION = 1
 
 
-def read_salts(path: Path) -> Pseudonyms:
-    """Read a file of salts; one that is not there holds none.
+def read_salts(path: Path) -> dict[str, bytes]:
+    """Salt by session id; none where there is no file.
 
     Raises:
         ConfigError: it cannot be read, or holds something else; salts stay out of the message.
@@ -27,7 +28,7 @@ def read_salts(path: Path) -> Pseudonyms:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Pseudonyms({})
+        return {}
     except OSError as error:
         raise ConfigError(str(path), [f"expected a file that can be read ({error})"]) from None
     except ValueError:
@@ -42,10 +43,10 @@ def read_salts(path: Path) -> Pseudonyms:
         raise ConfigError(
             str(path), [f"expected salts of {2 * SALT_BYTES} hexadecimal digits by session id"]
         )
-    return Pseudonyms({session: bytes.fromhex(salt) for session, salt in found.items()})
+    return {session: bytes.fromhex(salt) for session, salt in found.items()}
 
 
-def write_salts(pseudonyms: Pseudonyms, path: Path) -> None:
+def write_salts(salts: Mapping[str, bytes], path: Path) -> None:
     """Write a file of salts, in the place of what is there, readable by its owner only.
 
     What is erased is gone from this file; the disk, snapshots and backups may hold it longer.
@@ -54,6 +55,36 @@ def write_salts(pseudonyms: Pseudonyms, path: Path) -> None:
         OptionError: the folder does not exist.
         OSError: it cannot be written; what was there is left.
     """
-    salts = {session: salt.hex() for session, salt in sorted(pseudonyms.salts.items())}
-    content = json.dumps({"version": VERSION, "salts": salts}, indent=1) + "\n"
+    listed = {session: salt.hex() for session, salt in sorted(salts.items())}
+    content = json.dumps({"version": VERSION, "salts": listed}, indent=1) + "\n"
     replace_file(path, content, mode=OWNER_ONLY, name="salts")
+
+
+def keep_salts(path: Path, session_ids: Iterable[str]) -> dict[str, bytes]:
+    """All salts of the file, in which each of these stays now has one.
+
+    A salt that was drawn here is on the disk before it is returned, so that no tag can get on the
+    chain whose salt is lost.
+
+    Raises:
+        As `read_salts` and `write_salts`.
+    """
+    salts = read_salts(path)
+    missing = {session: drawn_salt() for session in session_ids if session not in salts}
+    if missing:
+        salts |= missing
+        write_salts(salts, path)
+    return salts
+
+
+def erase_salts(path: Path, session_ids: Iterable[str]) -> int:
+    """Erase the salts of these stays from the file; returns how many there were.
+
+    Raises:
+        As `read_salts` and `write_salts`.
+    """
+    salts = read_salts(path)
+    found = {session for session in session_ids if session in salts}
+    if found:
+        write_salts({s: salt for s, salt in salts.items() if s not in found}, path)
+    return len(found)

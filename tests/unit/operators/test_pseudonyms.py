@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -19,72 +20,89 @@ from trading.engine.enrolment import LOT, Cast, found
 from trading.errors import ConfigError, OptionError
 from trading.lot import LotRules, Stays, Terms, simulate_lot
 from trading.market import PRIORITIES
-from trading.operators import Pseudonyms, read_salts, write_salts
+from trading.operators import (
+    Pseudonyms,
+    demonstration_salts,
+    erase_salts,
+    keep_salts,
+    read_salts,
+    write_salts,
+)
+from trading.operators.pseudonyms import drawn_salt
 
 SESSIONS = ["2019-10-29 CA-303", "2019-10-30 CA-303"]
 SALTS = st.binary(min_size=32, max_size=32)
 
 
+def drawn() -> dict[str, bytes]:
+    return {session: drawn_salt() for session in SESSIONS}
+
+
 def test_tag_is_the_hash_of_salt_and_session() -> None:
     salt = bytes(range(32))
-    assert Pseudonyms({"stay": salt}).tag("stay") == "0x" + keccak(salt + b"stay").hex()
+    assert Pseudonyms({"stay": salt}.get).tag("stay") == "0x" + keccak(salt + b"stay").hex()
 
 
 @given(one=SALTS, other=SALTS, session=st.text(max_size=40))
 def test_same_session_has_another_tag_under_another_salt(
     one: bytes, other: bytes, session: str
 ) -> None:
-    tags = {Pseudonyms({session: salt}).tag(session) for salt in (one, other)}
+    tags = {Pseudonyms({session: salt}.get).tag(session) for salt in (one, other)}
     assert len(tags) == len({one, other})
 
 
 def test_drawn_salts_differ_and_a_seeds_are_repeated() -> None:
-    first, second = Pseudonyms.drawn(SESSIONS), Pseudonyms.drawn(SESSIONS)
-    assert len({*first.salts.values(), *second.salts.values()}) == 4
-    seeds = [Pseudonyms.demonstration(seed, SESSIONS).tag(SESSIONS[0]) for seed in (7, 7, 8)]
-    assert seeds[0] == seeds[1] != seeds[2]
+    assert len({*drawn().values(), *drawn().values()}) == 4
+    tags = [Pseudonyms(demonstration_salts(seed)).tag(SESSIONS[0]) for seed in (7, 7, 8)]
+    assert tags[0] == tags[1] != tags[2]
 
 
-def test_an_erased_salt_leaves_a_tag_that_nobody_knows() -> None:
-    known = Pseudonyms.drawn(SESSIONS)
+def test_an_erased_salt_leaves_a_tag_that_nobody_knows(tmp_path: Path) -> None:
+    path = tmp_path / "salts.json"
+    known = Pseudonyms(keep_salts(path, SESSIONS).get)
     tag = known.tag(SESSIONS[0])
     assert known.by_tag(SESSIONS)[tag] == SESSIONS[0]
-    left = known.without([SESSIONS[0]])
-    assert tag not in left.by_tag(SESSIONS)
-    assert left.tag(SESSIONS[1]) == known.tag(SESSIONS[1])
+    assert erase_salts(path, [SESSIONS[0], "never there"]) == 1
+    left = Pseudonyms(read_salts(path).get)
+    assert left.by_tag(SESSIONS) == {known.tag(SESSIONS[1]): SESSIONS[1]}
+    assert left.find(SESSIONS[0]) is None
     with pytest.raises(OptionError, match="whose salt is held here"):
         left.tag(SESSIONS[0])
-    # Guessing the session does not help either.
-    assert tag != Pseudonyms.drawn(SESSIONS).tag(SESSIONS[0])
+    # Guessing the session does not help either, and a new salt gives another tag.
+    assert tag != Pseudonyms(keep_salts(path, SESSIONS).get).tag(SESSIONS[0])
 
 
 def test_salts_are_32_bytes_and_never_shown() -> None:
     with pytest.raises(OptionError, match="32 bytes") as caught:
-        Pseudonyms({"stay": b"\xabcdef"})
-    assert "ab" not in str(caught.value)
-    known = Pseudonyms({"stay": b"\xab" * 32})
-    assert repr(known) == "<Pseudonyms of 1 stays>"
-    with pytest.raises(OptionError, match="held for this stay already") as caught:
-        known.joined(Pseudonyms({"stay": b"\xcd" * 32}))
-    assert "cdcd" not in str(caught.value)
-
-
-def test_salts_of_two_parties_join() -> None:
-    both = Pseudonyms.drawn(SESSIONS)
-    parts = [both.without([session]) for session in SESSIONS]
-    assert parts[0].joined(parts[1]).salts == both.salts
+        Pseudonyms({"stay": b"\xabcdef"}.get).tag("stay")
+    assert "abcd" not in str(caught.value)
 
 
 def test_file_comes_back_as_written_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "salts.json"
-    assert read_salts(path).salts == {}
-    known = Pseudonyms.drawn(SESSIONS)
-    write_salts(known, path)
-    assert read_salts(path).salts == known.salts
+    assert read_salts(path) == {}
+    salts = drawn()
+    write_salts(salts, path)
+    assert read_salts(path) == keep_salts(path, SESSIONS) == salts
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    write_salts(known.without([SESSIONS[0]]), path)
-    assert known.salts[SESSIONS[0]].hex() not in path.read_text()
+    erase_salts(path, [SESSIONS[0]])
+    assert salts[SESSIONS[0]].hex() not in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["salts.json"]
+
+
+def test_a_salt_is_on_the_disk_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "salts.json"
+    before = keep_salts(path, SESSIONS[:1])
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        keep_salts(path, SESSIONS)
+    assert read_salts(path) == before
 
 
 @pytest.mark.parametrize(
@@ -183,5 +201,5 @@ def _without_salts(cast: Cast) -> Cast:
         engine=cast.engine,
         lot_operator=cast.lot_operator,
         drivers=cast.drivers,
-        pseudonyms=Pseudonyms({}),
+        pseudonyms=Pseudonyms({}.get),
     )
