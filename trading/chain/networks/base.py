@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 from eth_typing import ChecksumAddress, HexStr
+from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import BlockNotFound, TransactionNotFound
@@ -31,6 +32,16 @@ class Opening:
     setting: str
     genesis_time: int
     timeout_s: float
+    chain_id: int | None = None
+
+
+def addresses_of(setting: str) -> list[str]:
+    """The addresses in a setting, separated by commas.
+
+    >>> addresses_of("http://a:8545, http://b:8545")
+    ['http://a:8545', 'http://b:8545']
+    """
+    return [part.strip() for part in setting.split(",")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +141,10 @@ class Network(ABC):
                 return None
             raise
         return str(found)
+
+    def reconsider(self) -> bool:
+        """Look for a better way to the network; True if requests go elsewhere from now on."""
+        return False
 
     def travel_to(self, timestamp: int) -> None:
         """Mine one block at `timestamp`, so that `now()` is `timestamp`.
@@ -332,13 +347,12 @@ class JsonRpcNetwork(Network):
     def send_raw(self, signed: Sequence[bytes]) -> list[HexBytes]:
         """Send signed transactions in order, up to `batch_size` in one request.
 
-        `batch_requests` of web3 refuses raw transactions, its provider does not.
+        One that the node has already, waiting or in a block, is as good as sent.
         """
-        if len(signed) == 1:
-            return super().send_raw(signed)
-        method = "eth_sendRawTransaction"
-        answers = self.ask_all([(method, [HexBytes(raw).to_0x_hex()]) for raw in signed])
-        return [HexBytes(answer) for answer in answers]
+        refused = next((said for said in self.offer(signed) if said), None)
+        if refused is not None:
+            raise LedgerError(refused)
+        return [HexBytes(keccak(raw)) for raw in signed]
 
     def offer(self, signed: Sequence[bytes]) -> list[str]:
         """As any network does, up to `batch_size` of them in one request."""
@@ -353,6 +367,12 @@ class JsonRpcNetwork(Network):
                 raise
             except LedgerError as error:
                 said.append(objection(str(error)))
+        late = [n for n, text in enumerate(said) if _TOO_LOW.search(text)]
+        if late:
+            # Its nonce is taken: by itself, where an endpoint did not say so and it was sent again.
+            hashes = ["0x" + keccak(signed[n]).hex() for n in late]
+            for n, outcome in zip(late, self.outcomes(hashes), strict=True):
+                said[n] = said[n] if outcome is None else ""
         return said
 
     def outcomes(self, transactions: Sequence[str]) -> list[Outcome | None]:
@@ -382,6 +402,9 @@ class JsonRpcNetwork(Network):
             message = [(RPCEndpoint(method), list(parameters)) for method, parameters in part]
             with reaching(self.name):
                 provider = cast(JSONBaseProvider, self.w3.provider)
+                if len(message) == 1:
+                    results.append(provider.make_request(*message[0]))
+                    continue
                 answers = provider.make_batch_request(message)
             if not isinstance(answers, list) or len(answers) != len(part):
                 raise LedgerUnreachableError(
@@ -391,6 +414,7 @@ class JsonRpcNetwork(Network):
         return results
 
 
+_TOO_LOW = re.compile(r"nonce.{0,20}too low|old nonce|nonce has already been used", re.I)
 _HAS_IT = re.compile(r"already known|known transaction|already imported|already exists", re.I)
 
 
