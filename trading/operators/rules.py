@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,8 @@ class Case:
     Attributes:
         trades: decoded from the chain, in order: `energy_wh`, `price_ueur_per_kwh`,
             `seller_price_ueur_per_kwh`, `interval_start` (UTC), `lot`, and `buyer`, `seller`: the
-            parties' codes in `stays`, `UNKNOWN_PARTY` for an account that fits no session.
+            parties' codes in `stays`, `UNKNOWN_PARTY` for an account that fits no session, beside
+            their accounts.
         locked_ueur: what the contract locked for the batch.
         deadline_s: last second for votes, in chain time.
         stays: the operator's own sessions.
@@ -77,6 +79,18 @@ class Case:
             (self.trades["buyer"] != UNKNOWN_PARTY) & (self.trades["seller"] != UNKNOWN_PARTY)
         ]
 
+    def name(self, code: int | np.integer[Any]) -> str:
+        """What a party is called in a sentence: its account, as on the chain.
+
+        A sentence may become the reason of a rejection, which stands on the chain for good. Naming
+        the stay there would undo its pseudonym.
+        """
+        for side in ("buyer", "seller"):
+            of_party = self.trades[self.trades[side] == code]
+            if len(of_party):
+                return f"account {of_party[f'{side}_account'].iloc[0]}"
+        return "an account of another batch"
+
     def by_interval(self) -> Iterator[tuple[int, pd.DataFrame]]:
         """(start in Unix s, known trades) of each interval in the batch."""
         for start, trades in self.known().groupby("interval_start"):
@@ -106,7 +120,7 @@ def roles(case: Case) -> list[Finding]:
     for side, holds in (("buyer", case.stays.is_buyer), ("seller", case.stays.is_seller)):
         for i, code in case.known()[side].items():
             if not holds[code]:
-                sentence = f"{case.stays.ids[code]} is {case.stays.role[code]}, not a {side}"
+                sentence = f"{case.name(code)} is {case.stays.role[code]}, not a {side}"
                 found.append(_finding("roles", i, sentence))
     return found
 
@@ -119,7 +133,7 @@ def presence(case: Case) -> list[Finding]:
         for side in ("buyer", "seller"):
             for i, code in trades[side].items():
                 if not there[code]:
-                    sentence = f"{side} {stays.ids[code]} is not in the lot at {_clock(start)}"
+                    sentence = f"{side} {case.name(code)} is not in the lot at {_clock(start)}"
                     found.append(_finding("presence", i, sentence))
     return found
 
@@ -152,7 +166,7 @@ def seller_energy(case: Case) -> list[Finding]:
         most = lot.promised_wh + lot.left_to_sell_wh()
     for code in np.flatnonzero((in_batch > 0) & (total > most)):
         sentence = (
-            f"{stays.ids[code]} would have sold {total[code]} Wh in all, "
+            f"{case.name(code)} would have sold {total[code]} Wh in all, "
             f"it has {most[code]} Wh to sell"
         )
         found.append(_finding("seller energy", _largest(trades, "seller", code), sentence))
@@ -182,7 +196,7 @@ def guarantee(case: Case) -> list[Finding]:
         in_interval = in_batch + sold_in.get(start, np.zeros(len(stays), np.int64))
         for code in np.flatnonzero((in_batch > 0) & (in_interval > left)):
             sentence = (
-                f"{stays.ids[code]} would sell {in_interval[code]} Wh at {_clock(start)}, it can "
+                f"{case.name(code)} would sell {in_interval[code]} Wh at {_clock(start)}, it can "
                 f"sell {left[code]} Wh there and still leave as promised ({stays.rules.guarantee})"
             )
             found.append(_finding("guarantee", _largest(trades, "seller", code), sentence))
@@ -198,7 +212,7 @@ def buyer_need(case: Case) -> list[Finding]:
         left = np.maximum(stays.bid_cap_wh - case.lot_at(start).drawn_wh, 0)
         for code in np.flatnonzero((in_batch > 0) & (bought + in_batch > left)):
             sentence = (
-                f"{stays.ids[code]} would buy {bought[code] + in_batch[code]} Wh "
+                f"{case.name(code)} would buy {bought[code] + in_batch[code]} Wh "
                 f"at {_clock(start)}, it requires {left[code]} Wh"
             )
             found.append(_finding("buyer need", _largest(trades, "buyer", code), sentence))
@@ -222,7 +236,7 @@ def power(case: Case) -> list[Finding]:
         for side, (in_batch, before, most) in limits.items():
             for code in np.flatnonzero((in_batch > 0) & (in_batch + before > most)):
                 sentence = (
-                    f"the charger of {stays.ids[code]} would move {in_batch[code] + before[code]} "
+                    f"the charger of {case.name(code)} would move {in_batch[code] + before[code]} "
                     f"Wh in one interval, it can move {most[code]} Wh"
                 )
                 found.append(_finding("power", _largest(trades, side, code), sentence))
@@ -234,7 +248,7 @@ def power(case: Case) -> list[Finding]:
         both = (bought + before_bought > 0) & (sold + before_sold > 0) & (bought + sold > 0)
         for code in np.flatnonzero(both):
             side = "buyer" if bought[code] else "seller"
-            sentence = f"{stays.ids[code]} would charge and discharge in one interval"
+            sentence = f"{case.name(code)} would charge and discharge in one interval"
             found.append(_finding("power", _largest(trades, side, code), sentence))
     return found
 

@@ -20,12 +20,15 @@ TERMS = Terms()
 BUYER, NEUTRAL, SELLER, GONE = range(4)
 
 
-def stays() -> Stays:
+IDS = ("buyer", "neutral", "seller", "seller-gone")
+
+
+def stays(ids: tuple[str, ...] = IDS) -> Stays:
     """A buyer, a neutral, a seller, and a seller that left before the interval; 4 h each."""
     arrival = START - pd.Timedelta(hours=1)
     frame = pd.DataFrame(
         {
-            "session_id": ["buyer", "neutral", "seller", "seller-gone"],
+            "session_id": ids,
             "arrival": [arrival, arrival, arrival, arrival],
             "departure": [START + pd.Timedelta(hours=3)] * 3 + [START - pd.Timedelta(minutes=20)],
             "estimated_departure": pd.to_datetime([None] * 4, utc=True),
@@ -171,7 +174,7 @@ def test_a_finding_says_where_and_what():
     (finding,) = findings(case(seller=GONE))
     sentence = str(finding)
     assert sentence == (
-        "trade 0: presence: seller seller-gone is not in the lot at 2019-10-29T16:00:00Z"
+        "trade 0: presence: seller account 3 is not in the lot at 2019-10-29T16:00:00Z"
     )
 
 
@@ -219,3 +222,22 @@ def test_under_arbitrage_the_batches_of_an_interval_count_together():
     earlier = {"sold_wh": before, "in_interval_wh": {START_S: (np.zeros(4, int), before)}}
     assert "seller energy" in rules_broken(case(stays=own, energy_wh=501, **earlier))
     assert "seller energy" not in rules_broken(case(stays=own, energy_wh=500, **earlier))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"buyer": NEUTRAL},
+        {"seller": GONE},
+        {"seller": BUYER, "buyer": SELLER},
+        {"energy_wh": 10_000_000},
+        {"energy_wh": 10_000_000, "seller": GONE},
+        {"price_ueur_per_kwh": 9_000_000},
+    ],
+)
+def test_no_finding_names_a_stay(fault: dict[str, int]) -> None:
+    """A reason stands on the chain for good, and there an account must not lead to a stay."""
+    own = stays(ids=tuple(f"secret-{number}" for number in range(4)))
+    said = " ".join(map(str, findings(case(stays=own, **fault))))
+    assert said
+    assert "secret" not in said
