@@ -106,6 +106,12 @@ def test_every_command_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert not list(home.glob(".*"))
 
 
+def test_commands_of_the_page_on_privacy_are_among_them() -> None:
+    named = "".join(blocks("docs/privacy.md", "")).splitlines()
+    assert named
+    assert set(named) <= set("".join(blocks(PAGE, "")).splitlines())
+
+
 def test_the_table_names_every_command_of_the_authority() -> None:
     text = (ROOT / PAGE).read_text(encoding="utf-8")
     named = set(re.findall(r"`admin ([a-z-]+)", text))
