@@ -14,12 +14,13 @@ from trading.data import load_sessions, sample_path
 from trading.engine.enrolment import NO_TAG
 from trading.engine.service import Engine, GivenOnce
 from trading.engine.simulated_drivers import SimulatedDrivers
-from trading.operators import OperatorNode
+from trading.operators import OperatorNode, Pseudonyms, demonstration_salts
 from trading.publication import Publication, read_publication
 from trading.store import Database
 
 SEED = 0
 MARKET: Publication = read_publication(None)
+PSEUDONYMS = Pseudonyms(demonstration_salts(MARKET.rules.seed))
 AUTHORITY = Key.demonstration(SEED, "authority")
 LOT_OPERATOR = Key.demonstration(SEED, "lot operator")
 
@@ -70,6 +71,7 @@ def engine_of(
         consortium=consortium,
         key=key or engine_key(),
         publication=MARKET,
+        tag_of=PSEUDONYMS.find,
         intakes=[GivenOnce(frame)],
         replay=replay,
         enrol=SimulatedDrivers(SEED).enrol,
@@ -86,6 +88,7 @@ def nodes_of(consortium: Consortium, frame: pd.DataFrame) -> list[OperatorNode]:
             key=key,
             consortium=consortium,
             sessions=frame.copy(),
+            pseudonyms=PSEUDONYMS,
             rules=MARKET.rules,
             terms=MARKET.terms,
             lot=MARKET.lot,

@@ -34,8 +34,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, secret: str | None = S
 
 
 def options(node: str, contract: str, folder: Path) -> list[str]:
-    database = folder / "engine.db"
-    return ["--network", node, "--contract", contract, "--database", str(database)]
+    files = ["--database", str(folder / "engine.db"), "--salts", str(folder / "salts.json")]
+    return ["--network", node, "--contract", contract, *files]
 
 
 @pytest.fixture

@@ -85,6 +85,14 @@ def run(
             "of the engine's tokens.",
         ),
     ] = False,
+    salts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of the stays' salts, by which accounts are found; it may grow meanwhile. "
+            "With simulated drivers, salts of the market's seed stand in for it.",
+        ),
+    ] = None,
     reorganises: Annotated[
         bool,
         typer.Option("--reorganises", help="The network may replace blocks, as Clique does."),
@@ -104,6 +112,7 @@ def run(
     from trading.engine.service import Engine, GivenOnce
     from trading.engine.simulated_drivers import SimulatedDrivers
     from trading.errors import OptionError
+    from trading.operators import Pseudonyms, SaltOf, SaltsFile, demonstration_salts
     from trading.publication import read_publication
     from trading.store import open_database
 
@@ -125,6 +134,13 @@ def run(
             assignment=assignment,
         )
         intakes.append(GivenOnce(read.frame))
+    salt_of: SaltOf
+    if salts is not None:
+        salt_of = SaltsFile(salts).salt_of
+    elif simulated_drivers:
+        salt_of = demonstration_salts(publication.rules.seed)
+    else:
+        raise OptionError("salts", None, "a file, without which no account can be found")
     stop = threading.Event()
     with open_network(network) as node, open_database(database) as opened:
         engine = Engine(
@@ -132,6 +148,7 @@ def run(
             consortium=attach(node, contract, first_block=first_block),
             key=key,
             publication=publication,
+            tag_of=Pseudonyms(salt_of).find,
             intakes=list(intakes),
             replay=replay,
             is_final=not reorganises,

@@ -7,7 +7,6 @@ chain is, and not where its memory was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +18,7 @@ from trading.lot import Stays, intervals_of
 from trading.lot.lot import Interval, Offers
 from trading.lot.simulation import matched, trades_of_interval
 from trading.market import MECHANISMS, Fills, OrderBook
+from trading.operators.pseudonyms import TagOf
 from trading.operators.replica import Replica
 from trading.publication import Publication
 
@@ -66,7 +66,7 @@ def interval_trades(
     sessions: pd.DataFrame,
     ledger: Ledger,
     *,
-    tag_of: Callable[[str], str],
+    tag_of: TagOf,
     start_s: int,
 ) -> pd.DataFrame | None:
     """What the lot trades in the interval that begins at `start_s`.
@@ -114,9 +114,7 @@ def interval_trades(
     )
 
 
-def accounts_by_session(
-    stays: Stays, ledger: Ledger, tag_of: Callable[[str], str]
-) -> dict[int, int]:
+def accounts_by_session(stays: Stays, ledger: Ledger, tag_of: TagOf) -> dict[int, int]:
     """Each session's code by the number of its account; the first one under its tag."""
     code_of_tag = {tag_of(str(name)): code for code, name in enumerate(stays.ids)}
     found: dict[int, int] = {}

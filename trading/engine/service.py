@@ -21,6 +21,7 @@ from trading.chain import Consortium, Key
 from trading.engine.clerk import Clerk, trades_of
 from trading.engine.live import first_interval, interval_trades, last_interval
 from trading.errors import LedgerError, NotAllowedError, WrongStateError
+from trading.operators import TagOf
 from trading.publication import Publication
 from trading.store import Database, Mirror, Outbox
 from trading.store.schema import INTERVALS
@@ -82,7 +83,8 @@ class Engine:
         consortium: the contract.
         key: the engine's; an admitted aggregator.
         publication: the lot's market.
-        tag_of: what a session's account is registered under, such as `Pseudonyms.tag`.
+        tag_of: what a session's account is registered under (`Pseudonyms.find`); a session
+            without a tag takes no part.
         intakes: where sessions come from.
         replay: whether a past day is traded as fast as it is decided, instead of now.
         is_final: whether the network's blocks stay once they exist.
@@ -96,7 +98,7 @@ class Engine:
     consortium: Consortium
     key: Key
     publication: Publication
-    tag_of: Callable[[str], str]
+    tag_of: TagOf
     intakes: list[Intake] = field(default_factory=list)
     replay: bool = False
     is_final: bool = True

@@ -9,9 +9,15 @@ from trading.operators.node import (
     Verdict,
     Vote,
 )
-from trading.operators.pseudonyms import Pseudonyms, SaltOf, demonstration_salts
+from trading.operators.pseudonyms import Pseudonyms, SaltOf, TagOf, demonstration_salts
 from trading.operators.rules import RULES, Case, Finding, Rule, findings
-from trading.operators.salts import erase_salts, keep_salts, read_salts, write_salts
+from trading.operators.salts import (
+    SaltsFile,
+    erase_salts,
+    keep_salts,
+    read_salts,
+    write_salts,
+)
 
 __all__ = [
     "CONDUCTS",
@@ -25,6 +31,8 @@ __all__ = [
     "Pseudonyms",
     "Rule",
     "SaltOf",
+    "SaltsFile",
+    "TagOf",
     "Verdict",
     "Vote",
     "demonstration_salts",

@@ -27,6 +27,9 @@ SALT_BYTES = 32
 SaltOf = Callable[[str], bytes | None]
 """Session id -> its salt of 32 bytes, or None where none is held; such as `get` of a dictionary."""
 
+TagOf = Callable[[str], str | None]
+"""Session id -> the tag of its account, or None where its salt is not held; `Pseudonyms.find`."""
+
 
 def drawn_salt() -> bytes:
     """A new salt, from the machine's source of secrets."""

@@ -19,6 +19,32 @@ from trading.operators.pseudonyms import SALT_BYTES, drawn_salt
 VERSION = 1
 
 
+class SaltsFile:
+    """The salts of a file that others may add to: read again whenever it was replaced."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; it need not be there yet."""
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._salts: dict[str, bytes] = {}
+
+    def salt_of(self, session_id: str) -> bytes | None:
+        """The salt of a stay, if there is one by now.
+
+        Raises:
+            ConfigError: the file cannot be read, or holds something else.
+        """
+        try:
+            found = self._path.stat()
+            state = found.st_ino, found.st_mtime_ns, found.st_size
+        except FileNotFoundError:
+            state = None
+        if state != self._seen:
+            self._salts = read_salts(self._path)
+            self._seen = state
+        return self._salts.get(session_id)
+
+
 def read_salts(path: Path) -> dict[str, bytes]:
     """Salt by session id; none where there is no file.
 

@@ -22,6 +22,7 @@ from trading.lot import LotRules, Stays, Terms, simulate_lot
 from trading.market import PRIORITIES
 from trading.operators import (
     Pseudonyms,
+    SaltsFile,
     demonstration_salts,
     erase_salts,
     keep_salts,
@@ -103,6 +104,20 @@ def test_a_salt_is_on_the_disk_before_it_is_used(
     with pytest.raises(OSError, match="No space left"):
         keep_salts(path, SESSIONS)
     assert read_salts(path) == before
+
+
+def test_a_file_that_grows_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "salts.json"
+    file = SaltsFile(path)
+    assert file.salt_of(SESSIONS[0]) is None
+    salts = keep_salts(path, SESSIONS[:1])
+    assert file.salt_of(SESSIONS[0]) == salts[SESSIONS[0]]
+    salts = keep_salts(path, SESSIONS)
+    assert file.salt_of(SESSIONS[1]) == salts[SESSIONS[1]]
+    erase_salts(path, SESSIONS[:1])
+    assert file.salt_of(SESSIONS[0]) is None
+    path.unlink()
+    assert file.salt_of(SESSIONS[1]) is None
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,11 @@ class Endpoints(JSONBaseProvider):
         """Name of the endpoint that requests go to."""
         return self._endpoints[self._current].name
 
+    @property
+    def endpoint_uri(self) -> str:
+        """Address of the current endpoint as it was given, secrets included; as web3 names it."""
+        return str(getattr(self._endpoints[self._current].provider, "endpoint_uri", self.current))
+
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """One request, answered by the first endpoint that is fit for it.
 
