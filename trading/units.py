@@ -18,6 +18,8 @@ from trading.errors import OptionError
 UEUR_PER_EUR = 1_000_000
 WH_PER_KWH = 1_000
 MAX_U32 = 2**32 - 1
+MAX_EUR = (2**64 - 1) // UEUR_PER_EUR
+"""What an amount of the contract can hold, in whole euro."""
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -38,6 +40,27 @@ def price_ueur_per_kwh(eur_per_kwh: float | str | Decimal, *, name: str = "price
     if not price.is_finite() or price < 0 or price * UEUR_PER_EUR > MAX_U32:
         raise OptionError(name, eur_per_kwh, "a price in EUR/kWh from 0 to 4294.967295")
     return round(price * UEUR_PER_EUR)
+
+
+def amount_ueur(eur_text: str, *, name: str = "amount") -> int:
+    """An amount of money in EUR, as typed, in integer micro-euro; never rounded.
+
+    Raises:
+        OptionError: not a number, not above 0, or finer than a micro-euro.
+
+    >>> amount_ueur("12.50")
+    12500000
+    """
+    try:
+        amount = Decimal(eur_text)
+    except InvalidOperation:
+        raise OptionError(name, eur_text, "an amount in EUR, such as 12.50") from None
+    if not amount.is_finite() or amount <= 0 or amount > MAX_EUR:
+        raise OptionError(name, eur_text, f"an amount in EUR above 0 and up to {MAX_EUR}")
+    ueur = amount * UEUR_PER_EUR
+    if ueur != int(ueur):
+        raise OptionError(name, eur_text, "an amount in EUR of at most six decimals")
+    return int(ueur)
 
 
 def cost_ueur(energy_wh: Int64Array, price_ueur_per_kwh: Int64Array | int) -> Int64Array:

@@ -6,20 +6,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 from trading.chain import Consortium, Key, Network, PriceBand, deploy, open_network
+from trading.chain.deployments import Deployment, write_deployment
 from trading.data import load_sessions, sample_path
 from trading.engine.enrolment import NO_TAG
 from trading.engine.service import Engine, GivenOnce
 from trading.engine.simulated_drivers import SimulatedDrivers
-from trading.operators import OperatorNode
+from trading.operators import OperatorNode, Pseudonyms, demonstration_salts
 from trading.publication import Publication, read_publication
 from trading.store import Database
 
 SEED = 0
 MARKET: Publication = read_publication(None)
+PSEUDONYMS = Pseudonyms(demonstration_salts(MARKET.rules.seed))
 AUTHORITY = Key.demonstration(SEED, "authority")
 LOT_OPERATOR = Key.demonstration(SEED, "lot operator")
 
@@ -56,6 +59,13 @@ def found(network: Network, *, engine: Key | None = None, quorum: int = 3) -> Co
     return consortium
 
 
+def deployment_of(consortium: Consortium, folder: Path) -> Path:
+    """A deployments file of the consortium, in `folder`."""
+    path = folder / "deployment.json"
+    write_deployment(Deployment.of(consortium, name="test"), path)
+    return path
+
+
 def engine_of(
     database: Database,
     consortium: Consortium,
@@ -70,6 +80,7 @@ def engine_of(
         consortium=consortium,
         key=key or engine_key(),
         publication=MARKET,
+        tag_of=PSEUDONYMS.find,
         intakes=[GivenOnce(frame)],
         replay=replay,
         enrol=SimulatedDrivers(SEED).enrol,
@@ -86,6 +97,7 @@ def nodes_of(consortium: Consortium, frame: pd.DataFrame) -> list[OperatorNode]:
             key=key,
             consortium=consortium,
             sessions=frame.copy(),
+            pseudonyms=PSEUDONYMS,
             rules=MARKET.rules,
             terms=MARKET.terms,
             lot=MARKET.lot,

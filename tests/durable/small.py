@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.durable.lot import MARKET, engine_of
+from tests.durable.lot import MARKET, PSEUDONYMS, engine_of
 from trading.chain import Consortium, Key
 from trading.engine import service
 from trading.engine.service import Engine, GivenOnce
@@ -62,6 +62,7 @@ def operator_of(
         "fallback_after_s": 30.0,
     }
     service = OperatorService(
+        tag_of=PSEUDONYMS.find,
         database=database,
         consortium=consortium,
         key=key,

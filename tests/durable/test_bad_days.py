@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from eth_account import Account
 from typer.testing import CliRunner, Result
 
-from tests.durable.lot import AUTHORITY, drive, engine_of, found, nodes_of, sessions
+from tests.durable.lot import AUTHORITY, deployment_of, drive, engine_of, found, nodes_of, sessions
 from tests.network.bad_nodes import page, serving
 from trading.chain import Consortium, Key, Network, open_network
 from trading.cli import app
@@ -33,9 +34,15 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, secret: str | None = S
     return CliRunner().invoke(app, ["run", *arguments])
 
 
-def options(node: str, contract: str, folder: Path) -> list[str]:
-    database = folder / "engine.db"
-    return ["--network", node, "--contract", contract, "--database", str(database)]
+def options(node: str, consortium: Consortium, folder: Path) -> list[str]:
+    files = ["--database", str(folder / "engine.db"), "--salts", str(folder / "salts.json")]
+    return ["--network", node, "--deployment", str(deployment_of(consortium, folder)), *files]
+
+
+def change(folder: Path, key: str, value: object) -> None:
+    """Write another value into the deployments file."""
+    path = folder / "deployment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
 
 
 @pytest.fixture
@@ -46,16 +53,16 @@ def consortium(network: Network) -> Consortium:
 def test_no_key(
     node: str, consortium: Consortium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = run(monkeypatch, *options(node, consortium.address, tmp_path), secret=None)
+    done = run(monkeypatch, *options(node, consortium, tmp_path), secret=None)
     assert done.exit_code == 2
     assert "PEERCHARGE_KEYSTORE" in done.stderr
-    assert not list(tmp_path.iterdir())
+    assert [file.name for file in tmp_path.iterdir()] == ["deployment.json"]
 
 
 def test_key_without_a_role(
     node: str, consortium: Consortium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = run(monkeypatch, *options(node, consortium.address, tmp_path))
+    done = run(monkeypatch, *options(node, consortium, tmp_path))
     assert done.exit_code == 1
     assert f"{ENGINE} is no admitted aggregator" in done.stderr
 
@@ -66,7 +73,7 @@ def test_lot_that_is_not_admitted(
     consortium.set_aggregator(ENGINE, True, by=AUTHORITY)
     market = tmp_path / "market.toml"
     market.write_text("lot = 9\n")
-    arguments = [*options(node, consortium.address, tmp_path), "--market", str(market)]
+    arguments = [*options(node, consortium, tmp_path), "--market", str(market)]
     done = run(monkeypatch, *arguments)
     assert done.exit_code == 1
     assert "lot 9 is not admitted" in done.stderr
@@ -77,14 +84,17 @@ def test_empty_account_where_gas_has_a_price(
 ) -> None:
     consortium.set_aggregator(ENGINE, True, by=AUTHORITY)
     monkeypatch.setenv("PEERCHARGE_GAS_PRICE_WEI", "1000000000")
-    done = run(monkeypatch, *options(node, consortium.address, tmp_path))
+    done = run(monkeypatch, *options(node, consortium, tmp_path))
     assert done.exit_code == 1
     assert f"{ENGINE} has no money for a batch" in done.stderr
 
 
-def test_nothing_at_the_address(node: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nobody = "0x" + "ab" * 20
-    done = run(monkeypatch, *options(node, nobody, tmp_path))
+def test_nothing_at_the_address(
+    node: str, consortium: Consortium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = options(node, consortium, tmp_path)
+    change(tmp_path, "contract", "0x" + "ab" * 20)
+    done = run(monkeypatch, *arguments)
     assert done.exit_code == 1
     assert "there is no contract at" in done.stderr
 
@@ -92,14 +102,28 @@ def test_nothing_at_the_address(node: str, tmp_path: Path, monkeypatch: pytest.M
 def test_another_contract(
     node: str, consortium: Consortium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = run(monkeypatch, *options(node, consortium.token.address, tmp_path))
+    arguments = options(node, consortium, tmp_path)
+    change(tmp_path, "contract", consortium.token.address)
+    done = run(monkeypatch, *arguments)
     assert done.exit_code == 1
     assert "is not the consortium contract of this version" in done.stderr
 
 
-def test_endpoint_that_returns_garbage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_chain(
+    node: str, consortium: Consortium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = options(node, consortium, tmp_path)
+    change(tmp_path, "chain_id", 7)
+    done = run(monkeypatch, *arguments)
+    assert done.exit_code == 1
+    assert "is chain 31337, expected chain 7" in done.stderr
+
+
+def test_endpoint_that_returns_garbage(
+    consortium: Consortium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving(page(b"<html>a web page</html>")) as address:
-        done = run(monkeypatch, *options(address, "0x" + "ab" * 20, tmp_path))
+        done = run(monkeypatch, *options(address, consortium, tmp_path))
     assert done.exit_code == 1
     assert "not as an Ethereum node does" in done.stderr
 
@@ -124,11 +148,11 @@ def test_market_file_that_cannot_be_used(
 ) -> None:
     market = tmp_path / "market.toml"
     market.write_text(content)
-    arguments = [*options(node, consortium.address, tmp_path), "--market", str(market)]
+    arguments = [*options(node, consortium, tmp_path), "--market", str(market)]
     done = run(monkeypatch, *arguments)
     assert done.exit_code == 2
     assert said in done.stderr
-    assert [file.name for file in tmp_path.iterdir()] == ["market.toml"]
+    assert {file.name for file in tmp_path.iterdir()} == {"deployment.json", "market.toml"}
 
 
 def test_node_goes_away_for_a_while(

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from eth_account import Account
 
-from tests.durable.lot import AUTHORITY, engine_key, found, operator_keys
+from tests.durable.lot import AUTHORITY, deployment_of, engine_key, found, operator_keys
 from tests.durable.small import small_sessions
 from tests.tools import ROOT
 from trading.chain import Key, Network
@@ -56,7 +56,7 @@ def test_a_day_traded_by_two_commands(network: Network, tmp_path: Path) -> None:
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "PEERCHARGE_NETWORK": str(network.w3.provider.endpoint_uri),  # type: ignore[attr-defined]
-        "PEERCHARGE_CONTRACT": consortium.address,
+        "PEERCHARGE_DEPLOYMENT": str(deployment_of(consortium, tmp_path)),
         "PEERCHARGE_KEYSTORE_PASSWORD_FILE": str(tmp_path / "password"),
     }
     exchange, own = (f"127.0.0.1:{free_port()}" for _ in range(2))
@@ -64,7 +64,7 @@ def test_a_day_traded_by_two_commands(network: Network, tmp_path: Path) -> None:
     stores = {name: str(tmp_path / f"{name}.db") for name in ("operator", "engine")}
     operator = start(
         f"operator {sessions} --database {stores['operator']} --engine http://{exchange} "
-        f"--listen {own} --replay",
+        f"--listen {own} --replay --simulated-drivers",
         {**common, "PEERCHARGE_KEYSTORE": str(keystore(tmp_path, "operator", operator_keys()[0]))},
         tmp_path / "operator.log",
     )

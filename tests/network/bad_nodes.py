@@ -7,8 +7,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import Any
+
+import requests
 
 Answer = Callable[[dict[str, Any]], tuple[int, bytes]]
 
@@ -68,6 +70,68 @@ def serving(answer: Answer) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class Relay:
+    """A door to a real node that can be shut, jammed or made to lie while it is in use.
+
+    Attributes:
+        mode: `sound`; `hangs` (no answer until the relay ends); `lies` (the node gets the request,
+            the caller gets no JSON); `fails` (status 500, and the node gets nothing).
+        address: where it listens.
+    """
+
+    def __init__(self, node: str) -> None:
+        self.mode = "sound"
+        self.requests = 0
+        self._node = node
+        self._end = threading.Event()
+        relay = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                relay.requests += 1
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                mode = relay.mode
+                if mode == "hangs":
+                    relay._end.wait()
+                    return
+                answer = b"" if mode == "fails" else relay._forward(body)
+                self.send_response(500 if mode == "fails" else 200)
+                answer = b"<html>" if mode == "lies" else answer
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
+        )
+        self._thread.start()
+
+    def dies(self) -> None:
+        """Stop listening, for good; a second time changes nothing."""
+        if self._thread.is_alive():
+            self._end.set()
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+
+    def __enter__(self) -> Relay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dies()
+
+    def _forward(self, body: bytes) -> bytes:
+        with requests.Session() as session:
+            session.trust_env = False
+            headers = {"Content-Type": "application/json"}
+            return session.post(self._node, body, headers=headers, timeout=10).content
 
 
 @contextmanager

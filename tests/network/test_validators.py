@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from tests.network import namespaces
 from tests.tools import need_validators
 from trading.chain import Consortium, Key, Network, PriceBand, attach, deploy, open_network
+from trading.chain.networks.remote import RemoteNetwork
 from trading.chain.sender import outcome, send
 from trading.cli import app
 from trading.data import sample_path
@@ -160,6 +161,24 @@ def test_work_goes_on_when_one_validator_is_killed_and_comes_back(healthy: Local
     agree(healthy)
     with open_network(healthy.urls[3]) as network:
         assert Consortium(network, consortium.address).account_count() == 5
+
+
+def test_work_moves_to_another_endpoint_when_its_validator_is_killed(
+    healthy: LocalNetwork,
+) -> None:
+    with open_network(",".join(healthy.urls)) as network:
+        assert isinstance(network, RemoteNetwork)
+        consortium = deployed(network)
+        assert network.endpoint == healthy.urls[0]
+        healthy.kill(1)
+        calls = [consortium.call("register", bytes(32), by=OWNER) for _ in range(5)]
+        receipts = consortium.send_all(calls)
+        assert [receipt.account for receipt in receipts] == [1, 2, 3, 4, 5]  # type: ignore[attr-defined]
+        assert network.endpoint == healthy.urls[1]
+        healthy.start(1)
+        healthy.await_height(network.block_number(), timeout_s=ROUND_S)
+        assert consortium.account_count() == 5
+    agree(healthy)
 
 
 def test_work_stops_with_two_killed_and_resumes_with_nothing_lost(healthy: LocalNetwork) -> None:

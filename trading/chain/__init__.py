@@ -13,6 +13,12 @@ os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
 
 from trading.chain.consortium import Consortium
 from trading.chain.deployment import attach, deploy
+from trading.chain.deployments import (
+    Deployment,
+    open_deployment,
+    read_deployment,
+    write_deployment,
+)
 from trading.chain.keys import Key
 from trading.chain.networks import Network, open_network
 from trading.chain.records import (
@@ -51,6 +57,7 @@ __all__ = [
     "BatchState",
     "Call",
     "Consortium",
+    "Deployment",
     "Domain",
     "Key",
     "LedgerEvent",
@@ -70,9 +77,12 @@ __all__ = [
     "decode",
     "deploy",
     "encode",
+    "open_deployment",
     "open_network",
+    "read_deployment",
     "sign_enrollment",
     "sign_mandate",
     "sign_revocation",
     "sign_withdrawal",
+    "write_deployment",
 ]

@@ -90,6 +90,10 @@ class Interface:
             (_types(entry["inputs"]) for entry in abi if entry["type"] == "constructor"), ()
         )
 
+    def topic_of(self, event: str) -> bytes:
+        """Digest of an event by its name; no contract of ours overloads one."""
+        return next(topic for topic, found in self.events.items() if found.name == event)
+
     def encode_call(self, name: str, arguments: Sequence[Any]) -> bytes:
         """Call data of a function."""
         function = self.functions[name]

@@ -25,6 +25,8 @@ class Artifact:
     """One compiled contract: what it can be asked, what is deployed, and what then stands there."""
 
     name: str
+    digest: str
+    """SHA-256 over its sources, in hexadecimal: what tells one version from another."""
     interface: Interface
     bytecode: bytes
     deployed: bytes
@@ -62,6 +64,7 @@ def load(name: str) -> Artifact:
     ]
     return Artifact(
         name=name,
+        digest=content["source_digest"],
         interface=Interface([*content["abi"], *foreign]),
         bytecode=bytes(HexBytes(content["bytecode"])),
         deployed=bytes(HexBytes(content["deployed_bytecode"])),

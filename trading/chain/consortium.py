@@ -6,7 +6,7 @@ transaction that succeeded; a refusal is raised as an error of `trading.errors` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -365,17 +365,25 @@ class Consortium(Contract):
     # The chain's own account of it all
 
     def events(
-        self, from_block: int | None = None, to_block: int | None = None
+        self,
+        from_block: int | None = None,
+        to_block: int | None = None,
+        *,
+        names: Collection[str] = (),
     ) -> list[LedgerEvent]:
         """Events of the contract, whoever caused them, in chain order.
 
         Args:
             from_block: first block; None for the contract's first.
             to_block: last block, included; None for the latest.
+            names: of the events that are wanted, such as `LotSet`; none for all.
         """
+        topics = [self.interface.topic_of(name) for name in names]
         first = self.first_block if from_block is None else from_block
         last = self.network.block_number() if to_block is None else to_block
-        return decode_logs(self.interface, self.network.logs(self.address, first, last))
+        return decode_logs(
+            self.interface, self.network.logs(self.address, first, last, topics=topics)
+        )
 
     def submissions(
         self, from_block: int | None = None, to_block: int | None = None

@@ -47,9 +47,31 @@ def deploy(
         LedgerRevertedError: an argument is refused, such as a quorum above the operators' number.
     """
     network.fund(authority.address)
-    settled_in = token or _create(network, Token.artifact_name, (), authority)[0]
+    settled_in = token or _created(network, _creation(Token.artifact_name, (), authority))[0]
+    founding = founding_call(
+        authority=authority,
+        operators=operators,
+        quorum=quorum,
+        band=band,
+        largest_spread_ueur_per_kwh=largest_spread_ueur_per_kwh,
+        token=settled_in,
+    )
+    address, block = _created(network, founding)
+    return Consortium(network, address, first_block=block)
+
+
+def founding_call(
+    *,
+    authority: Key,
+    operators: Sequence[str],
+    quorum: int,
+    band: PriceBand,
+    largest_spread_ueur_per_kwh: int,
+    token: str,
+) -> Call:
+    """The transaction that deploys a consortium; arguments as for `deploy`."""
     arguments = (
-        Web3.to_checksum_address(settled_in),
+        Web3.to_checksum_address(token),
         authority.address,
         [Web3.to_checksum_address(operator) for operator in operators],
         quorum,
@@ -57,8 +79,7 @@ def deploy(
         band.highest_ueur_per_kwh,
         largest_spread_ueur_per_kwh,
     )
-    address, block = _create(network, Consortium.artifact_name, arguments, authority)
-    return Consortium(network, address, first_block=block)
+    return _creation(Consortium.artifact_name, arguments, authority)
 
 
 def attach(network: Network, address: str, *, first_block: int = 0) -> Consortium:
@@ -91,20 +112,19 @@ def attach(network: Network, address: str, *, first_block: int = 0) -> Consortiu
     return Consortium(network, place, first_block=first_block)
 
 
-def _create(
-    network: Network, name: str, arguments: Sequence[object], key: Key
-) -> tuple[ChecksumAddress, int]:
-    """Address and block of a new contract."""
+def _creation(name: str, arguments: Sequence[object], key: Key) -> Call:
+    """The transaction that puts a contract on chain."""
     artifact: Artifact = artifacts.load(name)
-    code = artifact.bytecode + artifact.interface.encode_constructor(arguments)
-    receipt = transact(
-        network,
-        Call(
-            key=key,
-            to=None,
-            data=code,
-            gas=_GAS_OF_DEPLOYMENT,
-            interface=artifact.interface,
-        ),
+    return Call(
+        key=key,
+        to=None,
+        data=artifact.bytecode + artifact.interface.encode_constructor(arguments),
+        gas=_GAS_OF_DEPLOYMENT,
+        interface=artifact.interface,
     )
+
+
+def _created(network: Network, call: Call) -> tuple[ChecksumAddress, int]:
+    """Address and block of a new contract."""
+    receipt = transact(network, call)
     return receipt["contractAddress"], int(receipt["blockNumber"])

@@ -19,6 +19,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from trading.errors import OptionError
+from trading.files import OWNER_ONLY, create_file, must_not_exist
 
 KEY_VARIABLE = "PEERCHARGE_KEY"
 KEYSTORE_VARIABLE = "PEERCHARGE_KEYSTORE"
@@ -83,6 +84,24 @@ class Key:
         return cls(role, Account.from_key(secret.to_bytes(32, "big")), is_demonstration=True)
 
     @classmethod
+    def create(cls, path: Path, password: str) -> Key:
+        """A new random key, kept in an encrypted keystore file that only its owner may read.
+
+        scrypt makes opening the file slow on purpose: about a second and 256 MB of memory.
+
+        Raises:
+            OptionError: something is at `path` already, or the password is empty.
+            OSError: the file cannot be written.
+        """
+        if not password:
+            raise OptionError("password", "", "a password that is not empty")
+        must_not_exist(path)
+        account = Account.create()
+        content = json.dumps(Account.encrypt(account.key, password), indent=2) + "\n"
+        create_file(path, content, mode=OWNER_ONLY)
+        return cls(path.stem, account, is_demonstration=False)
+
+    @classmethod
     def from_keystore(cls, path: Path, password: str, *, name: str | None = None) -> Key:
         """The key in an encrypted keystore file (Web3 Secret Storage, as geth and Besu write).
 
@@ -119,7 +138,7 @@ class Key:
         found = os.environ if environment is None else environment
         keystore = found.get(KEYSTORE_VARIABLE)
         if keystore:
-            return cls.from_keystore(Path(keystore), _password(found), name=name)
+            return cls.from_keystore(Path(keystore), password_of(found), name=name)
         secret = found.get(KEY_VARIABLE)
         if not secret:
             return None
@@ -131,7 +150,12 @@ class Key:
         return cls(name, account, is_demonstration=False)
 
 
-def _password(environment: Mapping[str, str]) -> str:
+def password_of(environment: Mapping[str, str]) -> str:
+    """The password of a keystore file, from the file or the text that the environment names.
+
+    Raises:
+        OptionError: neither is named, or the file cannot be read.
+    """
     file = environment.get(PASSWORD_FILE_VARIABLE)
     if file:
         try:
@@ -144,7 +168,7 @@ def _password(environment: Mapping[str, str]) -> str:
     if password is None:
         raise OptionError(
             KEYSTORE_VARIABLE,
-            environment[KEYSTORE_VARIABLE],
+            environment.get(KEYSTORE_VARIABLE, ""),
             f"its password in {PASSWORD_FILE_VARIABLE} or {PASSWORD_VARIABLE}",
         )
     return password

@@ -185,6 +185,17 @@ def read(network: Network, interface: Interface, address: ChecksumAddress, data:
     return _ask(network, interface, {"to": address, "data": HexBytes(data)}, "latest")
 
 
+def rehearse(network: Network, call: Call) -> None:
+    """Ask what would become of a transaction at the latest block; nothing is sent.
+
+    Raises:
+        LedgerRevertedError: the contract would refuse it.
+        LedgerError: the node refused or cannot be reached.
+    """
+    fields = _question(sender=call.key.address, to=call.to, data=call.data, gas=call.gas)
+    _ask(network, call.interface, fields, "latest")
+
+
 def explained(
     network: Network,
     interface: Interface,
@@ -201,9 +212,7 @@ def explained(
     Alone in its block, the state after the block is the state it met, time included. Among others,
     the state before the block is nearer.
     """
-    fields: TxParams = {"from": sender, "data": HexBytes(data), "gas": gas}
-    if to is not None:
-        fields["to"] = to
+    fields = _question(sender=sender, to=to, data=data, gas=gas)
     with reaching(network.name):
         alone = network.w3.eth.get_block_transaction_count(block) == 1
     error: LedgerRevertedError | None = None
@@ -237,6 +246,14 @@ def _explained(network: Network, signed: Signed, receipt: RawReceipt) -> LedgerR
     )
     error.transaction = signed.transaction
     return error
+
+
+def _question(*, sender: str, to: ChecksumAddress | None, data: bytes, gas: int) -> TxParams:
+    """A transaction as `eth_call` takes it."""
+    fields: TxParams = {"from": sender, "data": HexBytes(data), "gas": gas}
+    if to is not None:
+        fields["to"] = to
+    return fields
 
 
 def _ask(network: Network, interface: Interface, fields: TxParams, block: BlockIdentifier) -> bytes:

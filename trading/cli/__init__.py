@@ -13,12 +13,16 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
+from trading.cli.account import account
+from trading.cli.admin import admin
 from trading.cli.audit import audit_ledger
 from trading.cli.case_study import case_study
 from trading.cli.compare import compare
 from trading.cli.database import database
+from trading.cli.deploy import deploy
+from trading.cli.group import CommandGroup, running
 from trading.cli.help import LateHelp
 from trading.cli.match import match_fleet
 from trading.cli.network import network
@@ -36,10 +40,10 @@ EXIT_FAILURE = 1
 EXIT_BAD_INPUT = 2
 
 
-class _ExitCodes(TyperGroup):
+class _ExitCodes(CommandGroup):
     """Runs a command; an error of ours, or of the file system, becomes a message and a code."""
 
-    # typer keeps the class of the context that its groups are declared with to itself.
+    # typer keeps the classes that this is declared with to itself.
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
             return super().invoke(ctx)
@@ -49,8 +53,7 @@ class _ExitCodes(TyperGroup):
             if ctx.params.get("debug"):
                 traceback.print_exc()
             else:
-                command = self.get_command(ctx, ctx.invoked_subcommand or "")
-                print(f"peercharge: {_told(error, command)}", file=sys.stderr)
+                print(f"peercharge: {_told(error, running(ctx))}", file=sys.stderr)
             is_input = isinstance(error, InputError)
             raise typer.Exit(EXIT_BAD_INPUT if is_input else EXIT_FAILURE) from None
 
@@ -59,13 +62,13 @@ _ARGUMENT = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
 """What in a sentence can only be the name of an argument: words joined by underscores."""
 
 
-def _told(error: Exception, command: object) -> str:
+def _told(error: Exception, command: TyperCommand | None) -> str:
     """The message of an error, in which options of `command` are named as they are typed.
 
     Libraries name their arguments (`buyer_threshold`), a user has typed `--buyer-threshold`. A
     name that is no option of the command stays as it is.
     """
-    if not isinstance(error, OptionError) or not isinstance(command, TyperCommand):
+    if not isinstance(error, OptionError) or command is None:
         return str(error)
     flags = _flags_of(command)
     name = flags.get(error.name, error.name)
@@ -130,6 +133,9 @@ app.command("status")(status)
 app.command("audit")(audit_ledger)
 app.add_typer(database)
 app.add_typer(network, name="network")
+app.command("deploy")(deploy)
+app.add_typer(admin, name="admin")
+app.add_typer(account, name="account")
 
 
 def main() -> None:

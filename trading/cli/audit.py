@@ -8,15 +8,14 @@ from typing import Annotated
 
 import typer
 
-from trading.cli.run import ContractAddress, FirstBlock, NodeUrl
+from trading.cli.ledger import DeploymentFile, NetworkAddress, consortium_at
 
 SHOWN = 50
 
 
 def audit_ledger(
-    network: NodeUrl,
-    contract: ContractAddress,
-    first_block: FirstBlock = 0,
+    network: NetworkAddress,
+    deployment: DeploymentFile,
     database: Annotated[
         str | None,
         typer.Option(
@@ -38,16 +37,13 @@ def audit_ledger(
     from contextlib import nullcontext
     from dataclasses import asdict
 
-    from trading.chain import attach, open_network
     from trading.engine.audit import audit
     from trading.store import open_database
     from trading.units import eur
 
     opened = nullcontext() if database is None else open_database(database, alone=False)
-    with open_network(network) as node, opened as store:
-        found = audit(
-            attach(node, contract, first_block=first_block), database=store, trades=trades
-        )
+    with consortium_at(deployment, network) as consortium, opened as store:
+        found = audit(consortium, database=store, trades=trades)
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from trading.cli.run import ContractAddress, DatabaseUrl, FirstBlock, NodeUrl
+from trading.cli.ledger import DeploymentFile, NetworkAddress, consortium_at
+from trading.cli.run import DatabaseUrl
 
 database = typer.Typer(
     name="database",
@@ -28,17 +29,15 @@ def upgrade_database(database: DatabaseUrl) -> None:
 
 @database.command("rebuild")
 def rebuild_mirror(
-    network: NodeUrl,
-    contract: ContractAddress,
+    network: NetworkAddress,
+    deployment: DeploymentFile,
     database: DatabaseUrl,
-    first_block: FirstBlock = 0,
 ) -> None:
     """Throw the mirror of the chain away and read it anew; nothing else is touched."""
-    from trading.chain import attach, open_network
     from trading.store import Mirror, open_database
 
-    with open_network(network) as node, open_database(database) as opened:
-        mirror = Mirror(opened, attach(node, contract, first_block=first_block))
+    with consortium_at(deployment, network) as consortium, open_database(database) as opened:
+        mirror = Mirror(opened, consortium)
         mirror.throw_away()
         events = mirror.follow()
     typer.echo(f"read {len(events)} events up to block {mirror.head}")

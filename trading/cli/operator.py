@@ -8,21 +8,25 @@ from typing import Annotated
 
 import typer
 
-from trading.cli.run import ContractAddress, DatabaseUrl, FirstBlock, MarketFile, NodeUrl
+from trading.cli.ledger import DeploymentFile, NetworkAddress, consortium_at
+from trading.cli.run import DatabaseUrl, MarketFile
 from trading.cli.serve import (
     FileFormat,
     LogFormatName,
     Reorganises,
+    Salts,
+    SimulatedSalts,
     ended_by_signals,
     session_reader,
     start_logs,
+    tags,
 )
 from trading.cli.simulate import AssignmentRule, Day, FirstDay, LastDay, Zone
 
 
 def operator(
-    network: NodeUrl,
-    contract: ContractAddress,
+    network: NetworkAddress,
+    deployment: DeploymentFile,
     database: DatabaseUrl,
     sessions: Annotated[
         Path | None,
@@ -32,7 +36,6 @@ def operator(
             "it, they come by HTTP.",
         ),
     ] = None,
-    first_block: FirstBlock = 0,
     market: MarketFile = None,
     file_format: FileFormat = "peercharge",
     date: Day = None,
@@ -62,6 +65,8 @@ def operator(
         bool,
         typer.Option("--replay", help="Past days are traded: gate closure cannot be checked."),
     ] = False,
+    salts: Salts = None,
+    simulated_drivers: SimulatedSalts = False,
     reorganises: Reorganises = False,
     listen: Annotated[
         str,
@@ -75,7 +80,7 @@ def operator(
     PEERCHARGE_KEYSTORE_PASSWORD_FILE). End it with Ctrl-C or SIGTERM, or kill it: the next one goes
     on where the chain is, and no batch gets a second vote.
     """
-    from trading.chain import Key, attach, open_network
+    from trading.chain import Key
     from trading.data.intake import intake_of
     from trading.errors import OptionError
     from trading.operators.exchange import Exchange
@@ -101,16 +106,18 @@ def operator(
         timezone=timezone,
         assignment=assignment,
     )
+    simulated_seed = publication.rules.seed if simulated_drivers else None
     with ExitStack() as stack:
         exchange = Exchange(engine) if engine is not None else None
         if exchange is not None:
             stack.callback(exchange.close)
-        node = stack.enter_context(open_network(network))
+        consortium = stack.enter_context(consortium_at(deployment, network))
         service = OperatorService(
             database=stack.enter_context(open_database(database)),
-            consortium=attach(node, contract, first_block=first_block),
+            consortium=consortium,
             key=key,
             publication=publication,
+            tag_of=tags(salts, simulated_seed=simulated_seed),
             exchange=exchange,
             intakes=[] if sessions is None else [intake_of(sessions, read)],
             replay=replay,

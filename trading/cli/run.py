@@ -7,40 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trading.cli.ledger import DeploymentFile, NetworkAddress, consortium_at
 from trading.cli.serve import (
     FileFormat,
     LogFormatName,
     Reorganises,
+    Salts,
     ended_by_signals,
     session_reader,
     start_logs,
+    tags,
 )
 from trading.cli.simulate import AssignmentRule, Day, FirstDay, LastDay, Zone, folder
 
 if TYPE_CHECKING:
     from trading.data.intake import Intake
 
-NodeUrl = Annotated[
-    str,
-    typer.Option(
-        "--network",
-        metavar="URL",
-        envvar="PEERCHARGE_NETWORK",
-        help="JSON-RPC address of a node.",
-    ),
-]
-ContractAddress = Annotated[
-    str,
-    typer.Option(
-        "--contract",
-        metavar="ADDRESS",
-        envvar="PEERCHARGE_CONTRACT",
-        help="The consortium contract.",
-    ),
-]
-FirstBlock = Annotated[
-    int, typer.Option("--first-block", help="Block of its deployment, to read from.")
-]
 DatabaseUrl = Annotated[
     str,
     typer.Option(
@@ -63,8 +45,8 @@ MarketFile = Annotated[
 
 
 def run(
-    network: NodeUrl,
-    contract: ContractAddress,
+    network: NetworkAddress,
+    deployment: DeploymentFile,
     database: DatabaseUrl,
     sessions: Annotated[
         Path | None,
@@ -74,7 +56,6 @@ def run(
             "file.",
         ),
     ] = None,
-    first_block: FirstBlock = 0,
     market: MarketFile = None,
     file_format: FileFormat = "peercharge",
     date: Day = None,
@@ -94,6 +75,7 @@ def run(
             "of the engine's tokens.",
         ),
     ] = False,
+    salts: Salts = None,
     reorganises: Reorganises = False,
     listen: Annotated[
         str,
@@ -113,7 +95,7 @@ def run(
     The key is that of the environment (PEERCHARGE_KEYSTORE). End it with Ctrl-C or SIGTERM, or kill
     it: the next one goes on where the chain is.
     """
-    from trading.chain import Key, attach, open_network
+    from trading.chain import Key
     from trading.data import output_folder, write_table
     from trading.data.intake import intake_of
     from trading.engine.http import serve_engine
@@ -143,12 +125,15 @@ def run(
     intakes: list[Intake] = []
     if sessions is not None:
         intakes.append(GivenOnce(read(sessions)) if replay else intake_of(sessions, read))
-    with open_network(network) as node, open_database(database) as opened:
+    simulated_seed = publication.rules.seed if simulated_drivers else None
+    tag_of = tags(salts, simulated_seed=simulated_seed)
+    with consortium_at(deployment, network) as consortium, open_database(database) as opened:
         engine = Engine(
             database=opened,
-            consortium=attach(node, contract, first_block=first_block),
+            consortium=consortium,
             key=key,
             publication=publication,
+            tag_of=tag_of,
             intakes=intakes,
             replay=replay,
             is_final=not reorganises,

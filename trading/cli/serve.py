@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trading.data.intake import ReadFile
+    from trading.operators import TagOf
 
 LogFormatName = Annotated[
     str,
@@ -25,6 +26,44 @@ Reorganises = Annotated[
     bool,
     typer.Option("--reorganises", help="The network may replace blocks, as Clique does."),
 ]
+
+
+Salts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="File of the stays' salts, by which accounts are found; it may grow meanwhile.",
+    ),
+]
+SimulatedSalts = Annotated[
+    bool,
+    typer.Option(
+        "--simulated-drivers",
+        help="The engine runs with --simulated-drivers: find accounts by the salts of the "
+        "market's seed.",
+    ),
+]
+
+
+def tags(salts: Path | None, *, simulated_seed: int | None) -> TagOf:
+    """How a service finds the account of a session.
+
+    Args:
+        salts: the file of salts.
+        simulated_seed: of simulated drivers, whose salts stand in for the file; None for real ones.
+
+    Raises:
+        OptionError: neither is given, or both are.
+    """
+    from trading.errors import OptionError
+    from trading.operators import Pseudonyms, SaltsFile, demonstration_salts
+
+    if salts is not None and simulated_seed is None:
+        return Pseudonyms(SaltsFile(salts).salt_of).find
+    if simulated_seed is not None and salts is None:
+        return Pseudonyms(demonstration_salts(simulated_seed)).find
+    expected = "a file, without which no account can be found; none with simulated drivers"
+    raise OptionError("salts", None if salts is None else str(salts), expected)
 
 
 def start_logs(format: str, service: str) -> None:

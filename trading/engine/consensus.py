@@ -90,7 +90,7 @@ def operators_of(
 
     Args:
         consensus: how each of them behaves.
-        cast: their keys.
+        cast: their keys, and the pseudonyms that the engine shared with them.
         enrolment: the consortium that they sit in.
         load: gives a SESSIONS table of its own at each call; the wrong operator's has every state
             of charge turned around.
@@ -110,6 +110,7 @@ def operators_of(
                 key=key,
                 consortium=enrolment.consortium,
                 sessions=own,
+                pseudonyms=cast.pseudonyms,
                 rules=rules,
                 terms=terms,
                 lot=LOT,

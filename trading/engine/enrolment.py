@@ -1,8 +1,8 @@
 """Before the first trade: a consortium, its seats, a lot, and drivers with accounts and mandates.
 
 Drivers hold no gas and send nothing: each signs its enrolment and its withdrawal off chain, and the
-lot's engine hands both in (EIP-712). Keys, wallets and money are a demonstration's: computed from
-the seed, worth nothing.
+lot's engine hands both in (EIP-712). Keys, salts, wallets and money are a demonstration's: computed
+from the seed, worth nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from trading.chain import (
 from trading.engine.faults import SKIM_UEUR
 from trading.lot import Stays, Terms
 from trading.market import PeerPrice
-from trading.operators import session_tag
+from trading.operators import Pseudonyms, demonstration_salts
 from trading.units import MAX_U32, UEUR_PER_EUR, WH_PER_KWH
 
 LOT = 1
@@ -48,6 +48,7 @@ class Cast:
         engine: the lot's engine, an admitted aggregator.
         lot_operator: receives the spread.
         drivers: by session id; only those who may trade.
+        pseudonyms: the drivers' tags.
     """
 
     authority: Key
@@ -55,6 +56,7 @@ class Cast:
     engine: Key
     lot_operator: Key
     drivers: dict[str, Key]
+    pseudonyms: Pseudonyms
 
     @classmethod
     def demonstration(cls, seed: int, *, operators: int, stays: Stays) -> Cast:
@@ -70,6 +72,7 @@ class Cast:
             engine=Key.demonstration(seed, "engine"),
             lot_operator=Key.demonstration(seed, "lot operator"),
             drivers={name: Key.demonstration(seed, f"driver {name}") for name in traders},
+            pseudonyms=Pseudonyms(demonstration_salts(seed)),
         )
 
     def senders(self) -> list[Key]:
@@ -170,6 +173,7 @@ def _enrol(
         accounts = _open(
             consortium,
             cast.engine,
+            cast.pseudonyms,
             {
                 session: (
                     key,
@@ -198,6 +202,7 @@ def _enrol(
 def _open(
     consortium: Consortium,
     engine: Key,
+    pseudonyms: Pseudonyms,
     drivers: Mapping[str, tuple[Key, Mandate]],
     *,
     deadline: int,
@@ -205,7 +210,7 @@ def _open(
     """Hand in what drivers signed; returns each session's account."""
     calls = []
     for session, (key, mandate) in drivers.items():
-        tag = session_tag(session)
+        tag = pseudonyms.tag(session)
         signature = sign_enrollment(
             key, consortium.domain, tag=tag, mandate=mandate, nonce=0, deadline=deadline
         )

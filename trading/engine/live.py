@@ -16,7 +16,8 @@ from trading.lot.lot import Interval
 from trading.lot.simulation import matched, trades_of_interval
 from trading.market import MECHANISMS
 from trading.operators.evidence import admitted, taking_part
-from trading.operators.replica import Replica, TagOf, accounts_by_session, fills_of, together
+from trading.operators.pseudonyms import TagOf
+from trading.operators.replica import Replica, accounts_by_session, fills_of, together
 from trading.publication import Publication
 
 FLOWS = (BatchState.CONFIRMED, BatchState.SETTLED)

@@ -21,7 +21,7 @@ from trading.data.intake import Intake
 from trading.engine.clerk import Clerk, trades_of
 from trading.engine.live import first_interval, interval_trades, last_interval
 from trading.errors import LedgerError, NotAllowedError, WrongStateError
-from trading.operators import session_tag
+from trading.operators import TagOf
 from trading.publication import Publication
 from trading.store import Database, Mirror, Outbox
 from trading.store.schema import INTERVALS
@@ -76,10 +76,11 @@ class Engine:
         consortium: the contract.
         key: the engine's; an admitted aggregator.
         publication: the lot's market.
+        tag_of: what a session's account is registered under (`Pseudonyms.find`); a session
+            without a tag takes no part.
         intakes: where sessions come from.
         replay: whether a past day is traded as fast as it is decided, instead of now.
         is_final: whether the network's blocks stay once they exist.
-        tag_of: what a session's account is registered under.
         enrol: opens accounts for sessions; told all of them at each look, it says whether it is
             done. None where drivers open their own.
         clock: Unix seconds.
@@ -90,10 +91,10 @@ class Engine:
     consortium: Consortium
     key: Key
     publication: Publication
+    tag_of: TagOf
     intakes: list[Intake] = field(default_factory=list)
     replay: bool = False
     is_final: bool = True
-    tag_of: Callable[[str], str] = session_tag
     enrol: Callable[[Engine, pd.DataFrame], bool] | None = None
     clock: Callable[[], float] = time.time
     poll_s: float = POLL_S

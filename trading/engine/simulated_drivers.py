@@ -51,6 +51,8 @@ class SimulatedDrivers:
                 if not (bid or ask):
                     continue
                 tag = engine.tag_of(name)
+                if tag is None:
+                    continue
                 account = accounts.get(tag)
                 amount = deposit_ueur(name, stays, terms, price)
                 if account is None:

@@ -8,9 +8,16 @@ from trading.operators.node import (
     OperatorNode,
     Verdict,
     Vote,
-    session_tag,
 )
+from trading.operators.pseudonyms import Pseudonyms, SaltOf, TagOf, demonstration_salts
 from trading.operators.rules import RULES, Case, Finding, Rule, findings
+from trading.operators.salts import (
+    SaltsFile,
+    erase_salts,
+    keep_salts,
+    read_salts,
+    write_salts,
+)
 
 __all__ = [
     "CONDUCTS",
@@ -21,9 +28,17 @@ __all__ = [
     "Finding",
     "Manner",
     "OperatorNode",
+    "Pseudonyms",
     "Rule",
+    "SaltOf",
+    "SaltsFile",
+    "TagOf",
     "Verdict",
     "Vote",
+    "demonstration_salts",
+    "erase_salts",
     "findings",
-    "session_tag",
+    "keep_salts",
+    "read_salts",
+    "write_salts",
 ]

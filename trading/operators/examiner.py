@@ -16,7 +16,8 @@ from trading.chain import BatchState, PriceBand, Submission, decode
 from trading.chain.rebuild import Ledger
 from trading.lot import Interval, Lot, Offers, Stays, Terms
 from trading.operators.evidence import admitted, resting_on, taking_part
-from trading.operators.replica import Replica, TagOf, accounts_by_session, fills_of, together
+from trading.operators.pseudonyms import TagOf
+from trading.operators.replica import Replica, accounts_by_session, fills_of, together
 from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
 from trading.publication import Publication
 from trading.tables import SOC_SOURCES

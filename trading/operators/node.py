@@ -1,8 +1,8 @@
 """An operator node: it follows the chain, checks each pending batch on its own data, and votes.
 
 A node shares nothing with the engine but the chain: it reads submissions from the contract's
-events, knows accounts by the tag their holders registered, and keeps its own record of what was
-sold and bought in batches that are confirmed, or that it confirmed itself.
+events, knows accounts by the tag their holders registered (`pseudonyms`), and keeps its own record
+of what was sold and bought in batches that are confirmed, or that it confirmed itself.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
-from eth_utils.crypto import keccak
 
 from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.lot import LotRules, Stays, Terms
 from trading.market import DEFAULT_MECHANISM
 from trading.operators.examiner import Examiner
+from trading.operators.pseudonyms import Pseudonyms
 from trading.operators.rules import Finding
 from trading.tables import SOC_SOURCES
 
@@ -37,11 +37,6 @@ Manner = Literal["aggregated", "direct"]
 MANNERS: tuple[Manner, ...] = ("aggregated", "direct")
 Vote = Literal["confirmed", "rejected", "unvoted"]
 REASON_BYTES = 256
-
-
-def session_tag(session_id: str) -> str:
-    """What a driver's account is registered under, so that operators can tell whose it is."""
-    return "0x" + keccak(text=session_id).hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +64,7 @@ class OperatorNode:
         key: Key,
         consortium: Consortium,
         sessions: pd.DataFrame,
+        pseudonyms: Pseudonyms,
         rules: LotRules,
         terms: Terms,
         lot: int,
@@ -83,6 +79,7 @@ class OperatorNode:
             key: holds a seat.
             consortium: the contract, as this operator sees it.
             sessions: its own SESSIONS table.
+            pseudonyms: of the salts that it holds; to a stay without one no account belongs.
             rules: the lot's published rules.
             terms: the lot's published terms.
             lot: number of its lot.
@@ -103,7 +100,8 @@ class OperatorNode:
         self._examiner = Examiner(
             stays, terms, lot=lot, mechanism=mechanism, trusted_soc=trusted_soc
         )
-        self._code_of_tag = {session_tag(str(i)): n for n, i in enumerate(stays.ids)}
+        session_of_tag = pseudonyms.by_tag(str(i) for i in stays.ids)
+        self._code_of_tag = {tag: stays.code_of(s) for tag, s in session_of_tag.items()}
         self._next_block = consortium.first_block
         self._pending: dict[str, Submission] = {}
         self._seen: dict[str, Submission] = {}

@@ -6,7 +6,7 @@ come from the chain. What its meters show at an interval is what the operator ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,7 @@ import pandas as pd
 from trading.chain.rebuild import Ledger
 from trading.lot import Lot, Stays, Terms, intervals_of
 from trading.market import Fills
-
-TagOf = Callable[[str], str | None]
-"""What a session's account is registered under; None for a session whose tag is not known here."""
+from trading.operators.pseudonyms import TagOf
 
 
 class Replica:

@@ -26,8 +26,8 @@ from trading.data.intake import Intake
 from trading.errors import LedgerError, NotAllowedError
 from trading.operators.examiner import judge
 from trading.operators.exchange import Exchange
-from trading.operators.node import Vote, reason_of, session_tag
-from trading.operators.replica import TagOf
+from trading.operators.node import Vote, reason_of
+from trading.operators.pseudonyms import TagOf
 from trading.operators.rules import RULES, Finding
 from trading.publication import Publication
 from trading.store import Database, Mirror, Outbox
@@ -101,11 +101,11 @@ class OperatorService:
         consortium: the contract.
         key: the operator's; holds a seat.
         publication: the lot's market, as this operator read it.
+        tag_of: what a session's account is registered under.
         exchange: the engine's; None to vote on the chain alone.
         intakes: where its sessions come from.
         replay: whether a past day is traded, so that gate closure cannot be checked.
         is_final: whether the network's blocks stay once they exist.
-        tag_of: what a session's account is registered under.
         fallback_after_s: how long after its verdict a confirmation waits for the engine before it
             goes to the chain; None for half of the time that is left to the deadline.
         clock: Unix seconds.
@@ -116,11 +116,11 @@ class OperatorService:
     consortium: Consortium
     key: Key
     publication: Publication
+    tag_of: TagOf
     exchange: Exchange | None = None
     intakes: list[Intake] = field(default_factory=list)
     replay: bool = False
     is_final: bool = True
-    tag_of: TagOf = session_tag
     fallback_after_s: float | None = None
     clock: Callable[[], float] = time.time
     poll_s: float = POLL_S

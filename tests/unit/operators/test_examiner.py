@@ -15,7 +15,7 @@ from trading.data import load_sessions, sample_path
 from trading.engine.live import interval_trades
 from trading.lot import Stays, simulate_lot
 from trading.market import MECHANISMS
-from trading.operators import Finding, session_tag
+from trading.operators import Finding, Pseudonyms, demonstration_salts
 from trading.operators.examiner import Examiner, judge, sequences_before
 from trading.publication import read_publication
 from trading.units import cost_ueur
@@ -23,6 +23,7 @@ from trading.units import cost_ueur
 BAND = PriceBand(lowest_ueur_per_kwh=0, highest_ueur_per_kwh=1_000_000)
 SPREAD = 50_000
 MARKET = read_publication(None)
+PSEUDONYMS = Pseudonyms(demonstration_salts(MARKET.rules.seed))
 
 
 class Book:
@@ -38,7 +39,7 @@ class Book:
                 free_ueur=0,
                 locked_ueur=0,
                 sequence=0,
-                tag=session_tag(name),
+                tag=PSEUDONYMS.tag(name),
                 mandate=None,
             )
             for name, at in self.number.items()
@@ -117,7 +118,7 @@ def test_judge_finds_what_an_operator_of_the_whole_day_finds() -> None:
             keeps_lot_time=True,
             last_sequence=sequences_before(book.ledger(), submission),
         )
-        found, _ = judge(MARKET, sessions, book.ledger(), submission, tag_of=session_tag)
+        found, _ = judge(MARKET, sessions, book.ledger(), submission, tag_of=PSEUDONYMS.find)
         assert told(found) == told(expected)
         return found
 
@@ -170,11 +171,11 @@ def test_a_batch_that_this_operator_promised_counts_before_the_chain_has_it() ->
     book.batches["0xother"] = RebuiltBatch(submission=replace(again, batch_id="0xother"))
     other = book.batches["0xother"].submission
     ledger = book.ledger()
-    alone, sources = judge(MARKET, sessions, ledger, other, tag_of=session_tag)
+    alone, sources = judge(MARKET, sessions, ledger, other, tag_of=PSEUDONYMS.find)
     assert alone == ()
     assert sum(sources.values()) == trades["seller_id"].nunique()
     promised, _ = judge(
-        MARKET, sessions, ledger, other, tag_of=session_tag, promised={first.batch_id}
+        MARKET, sessions, ledger, other, tag_of=PSEUDONYMS.find, promised={first.batch_id}
     )
     assert {"duplicate energy", "power"} <= {one.rule for one in promised}
 
@@ -193,7 +194,7 @@ def test_without_a_session_of_that_time_the_batch_is_of_nobody() -> None:
         }
     )
     batch = book.submission(trades, deadline=1_893_499_200)
-    found, _ = judge(MARKET, sessions, book.ledger(), batch, tag_of=session_tag)
+    found, _ = judge(MARKET, sessions, book.ledger(), batch, tag_of=PSEUDONYMS.find)
     assert [one.rule for one in found] == ["parties"]
 
 
@@ -215,12 +216,12 @@ def test_what_an_engine_trades_passes_though_some_have_no_account_or_tell_their_
     first = int(sessions["arrival"].min().timestamp()) // 900 * 900
     for start_s in range(first, first + 86_400, 900):
         trades = interval_trades(
-            market, sessions, book.ledger(), tag_of=session_tag, start_s=start_s
+            market, sessions, book.ledger(), tag_of=PSEUDONYMS.find, start_s=start_s
         )
         if trades is None:
             continue
         batch = book.submission(trades, deadline=start_s)
-        found, _ = judge(market, sessions, book.ledger(), batch, tag_of=session_tag)
+        found, _ = judge(market, sessions, book.ledger(), batch, tag_of=PSEUDONYMS.find)
         assert found == ()
         book.batches[batch.batch_id] = RebuiltBatch(submission=batch, stored=BatchState.CONFIRMED)
     assert len(book.batches) >= 5

@@ -20,12 +20,15 @@ TERMS = Terms()
 BUYER, NEUTRAL, SELLER, GONE = range(4)
 
 
-def stays() -> Stays:
+IDS = ("buyer", "neutral", "seller", "seller-gone")
+
+
+def stays(ids: tuple[str, ...] = IDS) -> Stays:
     """A buyer, a neutral, a seller, and a seller that left before the interval; 4 h each."""
     arrival = START - pd.Timedelta(hours=1)
     frame = pd.DataFrame(
         {
-            "session_id": ["buyer", "neutral", "seller", "seller-gone"],
+            "session_id": ids,
             "arrival": [arrival, arrival, arrival, arrival],
             "departure": [START + pd.Timedelta(hours=3)] * 3 + [START - pd.Timedelta(minutes=20)],
             "estimated_departure": pd.to_datetime([None] * 4, utc=True),
@@ -275,3 +278,22 @@ def test_numbers_of_a_buyer_rise_strictly(number, before, is_good):
     good = case()
     numbered = replace(good, trades=good.trades.assign(sequence=number), last_sequence={1: before})
     assert rules_broken(numbered) == (set() if is_good else {"sequence"})
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"buyer": NEUTRAL},
+        {"seller": GONE},
+        {"seller": BUYER, "buyer": SELLER},
+        {"energy_wh": 10_000_000},
+        {"energy_wh": 10_000_000, "seller": GONE},
+        {"price_ueur_per_kwh": 9_000_000},
+    ],
+)
+def test_no_finding_names_a_stay(fault: dict[str, int]) -> None:
+    """A reason stands on the chain for good, and there an account must not lead to a stay."""
+    own = stays(ids=tuple(f"secret-{number}" for number in range(4)))
+    said = " ".join(map(str, findings(case(stays=own, **fault))))
+    assert said
+    assert "secret" not in said

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import cast
 from urllib.parse import urlsplit
 
-from trading.chain.networks.base import Network, Opening
+from trading.chain.networks.base import Network, Opening, addresses_of
 from trading.errors import OptionError, WrongLedgerError
 
 __all__ = ["NETWORKS", "Network", "open_network"]
@@ -41,7 +41,8 @@ def open_network(
 
     Args:
         setting: `embedded`, `anvil`, or an address: `http://...`, `https://...`, `ipc:PATH`, or a
-            path that ends in `.ipc`.
+            path that ends in `.ipc`. Several addresses over HTTP, separated by commas, are those of
+            one network's nodes: where one fails, the next is asked.
         genesis_time: Unix seconds of the first block where the chain is started here; a node that
             already runs has its own. None means now.
         chain_id: the chain that is expected; None accepts any.
@@ -50,7 +51,7 @@ def open_network(
     Raises:
         OptionError: no such network.
         LedgerUnreachableError: nothing answers there, or not as a node does.
-        WrongLedgerError: it is another chain.
+        WrongLedgerError: it is another chain, or several addresses are of different ones.
         LedgerError: the network cannot be started here; says what is missing.
 
     >>> with open_network("embedded", genesis_time=1_572_307_200) as network:
@@ -61,6 +62,7 @@ def open_network(
         setting=setting,
         genesis_time=int(time.time()) if genesis_time is None else genesis_time,
         timeout_s=timeout_s,
+        chain_id=chain_id,
     )
     with _opener(setting)(opening) as network:
         if chain_id is not None and network.chain_id != chain_id:
@@ -81,6 +83,9 @@ def _opener(setting: str) -> Opener:
 
 
 def _is_address(setting: str) -> bool:
+    several = addresses_of(setting)
+    if len(several) > 1:
+        return all(part.startswith("http") and _is_address(part) for part in several)
     if not setting.startswith(("http://", "https://")):
         return setting.startswith("ipc:") or setting.endswith(".ipc")
     try:

@@ -6,11 +6,12 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
-from eth_typing import ChecksumAddress
+from eth_typing import ChecksumAddress, HexStr
+from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import BlockNotFound, TransactionNotFound
@@ -31,6 +32,16 @@ class Opening:
     setting: str
     genesis_time: int
     timeout_s: float
+    chain_id: int | None = None
+
+
+def addresses_of(setting: str) -> list[str]:
+    """The addresses in a setting, separated by commas.
+
+    >>> addresses_of("http://a:8545, http://b:8545")
+    ['http://a:8545', 'http://b:8545']
+    """
+    return [part.strip() for part in setting.split(",")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +141,10 @@ class Network(ABC):
                 return None
             raise
         return str(found)
+
+    def reconsider(self) -> bool:
+        """Look for a better way to the network; True if requests go elsewhere from now on."""
+        return False
 
     def travel_to(self, timestamp: int) -> None:
         """Mine one block at `timestamp`, so that `now()` is `timestamp`.
@@ -249,8 +264,22 @@ class Network(ABC):
             return int(self.w3.eth.get_transaction_count(Web3.to_checksum_address(address)))
 
     @abstractmethod
-    def logs(self, address: ChecksumAddress, from_block: int, to_block: int) -> list[Log]:
-        """Logs of the contract at `address`, both blocks included, in chain order."""
+    def logs(
+        self,
+        address: ChecksumAddress,
+        from_block: int,
+        to_block: int,
+        *,
+        topics: Collection[bytes] = (),
+    ) -> list[Log]:
+        """Logs of the contract at `address`, both blocks included, in chain order.
+
+        Args:
+            address: the contract.
+            from_block: first block.
+            to_block: last block.
+            topics: digests of the events that are wanted; none for all.
+        """
 
     def ask(self, method: str, *parameters: Any) -> Any:
         """One JSON-RPC request that web3 has no function for; returns its result."""
@@ -267,17 +296,25 @@ class JsonRpcNetwork(Network):
     logs_range: ClassVar[int] = 5_000
     """Blocks asked at once; Besu refuses more unless it is configured otherwise."""
 
-    def logs(self, address: ChecksumAddress, from_block: int, to_block: int) -> list[Log]:
+    def logs(
+        self,
+        address: ChecksumAddress,
+        from_block: int,
+        to_block: int,
+        *,
+        topics: Collection[bytes] = (),
+    ) -> list[Log]:
         """Logs of the contract at `address`, both blocks included, in chain order.
 
         Times and senders, which logs do not carry, are asked for once a block and a transaction.
         """
+        wanted = [[HexStr("0x" + topic.hex()) for topic in topics]] if topics else []
         found: list[LogReceipt] = []
         for first in range(from_block, to_block + 1, self.logs_range):
             last = min(first + self.logs_range - 1, to_block)
             with reaching(self.name):
                 found += self.w3.eth.get_logs(
-                    {"address": address, "fromBlock": first, "toBlock": last}
+                    {"address": address, "fromBlock": first, "toBlock": last, "topics": wanted}
                 )
         blocks = sorted({int(log["blockNumber"]) for log in found})
         hashes = list(dict.fromkeys(log["transactionHash"].to_0x_hex() for log in found))
@@ -310,13 +347,12 @@ class JsonRpcNetwork(Network):
     def send_raw(self, signed: Sequence[bytes]) -> list[HexBytes]:
         """Send signed transactions in order, up to `batch_size` in one request.
 
-        `batch_requests` of web3 refuses raw transactions, its provider does not.
+        One that the node has already, waiting or in a block, is as good as sent.
         """
-        if len(signed) == 1:
-            return super().send_raw(signed)
-        method = "eth_sendRawTransaction"
-        answers = self.ask_all([(method, [HexBytes(raw).to_0x_hex()]) for raw in signed])
-        return [HexBytes(answer) for answer in answers]
+        refused = next((said for said in self.offer(signed) if said), None)
+        if refused is not None:
+            raise LedgerError(refused)
+        return [HexBytes(keccak(raw)) for raw in signed]
 
     def offer(self, signed: Sequence[bytes]) -> list[str]:
         """As any network does, up to `batch_size` of them in one request."""
@@ -331,6 +367,12 @@ class JsonRpcNetwork(Network):
                 raise
             except LedgerError as error:
                 said.append(objection(str(error)))
+        late = [n for n, text in enumerate(said) if _TOO_LOW.search(text)]
+        if late:
+            # Its nonce is taken: by itself, where an endpoint did not say so and it was sent again.
+            hashes = ["0x" + keccak(signed[n]).hex() for n in late]
+            for n, outcome in zip(late, self.outcomes(hashes), strict=True):
+                said[n] = said[n] if outcome is None else ""
         return said
 
     def outcomes(self, transactions: Sequence[str]) -> list[Outcome | None]:
@@ -360,6 +402,9 @@ class JsonRpcNetwork(Network):
             message = [(RPCEndpoint(method), list(parameters)) for method, parameters in part]
             with reaching(self.name):
                 provider = cast(JSONBaseProvider, self.w3.provider)
+                if len(message) == 1:
+                    results.append(provider.make_request(*message[0]))
+                    continue
                 answers = provider.make_batch_request(message)
             if not isinstance(answers, list) or len(answers) != len(part):
                 raise LedgerUnreachableError(
@@ -369,6 +414,7 @@ class JsonRpcNetwork(Network):
         return results
 
 
+_TOO_LOW = re.compile(r"nonce.{0,20}too low|old nonce|nonce has already been used", re.I)
 _HAS_IT = re.compile(r"already known|known transaction|already imported|already exists", re.I)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -100,12 +100,20 @@ class EmbeddedNetwork(Network):
         """0: gas is free."""
         return 0
 
-    def logs(self, address: ChecksumAddress, from_block: int, to_block: int) -> list[Log]:
+    def logs(
+        self,
+        address: ChecksumAddress,
+        from_block: int,
+        to_block: int,
+        *,
+        topics: Collection[bytes] = (),
+    ) -> list[Log]:
         """Logs of the contract, read from the blocks' receipts.
 
         `eth_getLogs` of eth-tester takes 27 s for 500 blocks.
         """
         wanted = to_canonical_address(address)
+        digests = {int.from_bytes(topic, "big") for topic in topics}
         chain = self._backend.chain
         found: list[Log] = []
         for number in range(from_block, min(to_block, self.block_number()) + 1):
@@ -114,7 +122,7 @@ class EmbeddedNetwork(Network):
             position = 0
             for transaction, receipt in zip(block.transactions, receipts, strict=True):
                 for log in receipt.logs:
-                    if log.address == wanted:
+                    if log.address == wanted and (not digests or log.topics[0] in digests):
                         found.append(_log(block, position, transaction, log))
                     position += 1
         return found

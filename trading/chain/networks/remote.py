@@ -1,4 +1,4 @@
-"""Any node that already runs: an HTTP or IPC address of a JSON-RPC endpoint."""
+"""Nodes that already run: one JSON-RPC endpoint at an HTTP or IPC address, or several over HTTP."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import requests
 from eth_typing import ChecksumAddress
@@ -18,10 +19,10 @@ from web3 import HTTPProvider, IPCProvider, Web3
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.providers.base import JSONBaseProvider
 from web3.providers.rpc.utils import ExceptionRetryConfiguration
-from web3.types import RPCEndpoint
 
 from trading.chain.keys import Key
-from trading.chain.networks.base import JsonRpcNetwork, Network, Opening, result_of
+from trading.chain.networks.base import JsonRpcNetwork, Network, Opening, addresses_of
+from trading.chain.networks.endpoints import Endpoint, Endpoints
 from trading.chain.reach import reaching, shown
 from trading.errors import (
     LedgerError,
@@ -34,6 +35,9 @@ GAS_PRICE_VARIABLE = "PEERCHARGE_GAS_PRICE_WEI"
 GAS_MONEY = 50_000_000
 """How many units of gas `fund` pays for: a few batches and all that comes before them."""
 
+RECONSIDER_AFTER_S = 10.0
+"""How long a receipt is awaited before all endpoints are asked how far they are."""
+
 _TRANSFER_GAS = 21_000
 _FUND_TIMEOUT_S = 60.0
 
@@ -45,9 +49,29 @@ class RemoteNetwork(JsonRpcNetwork):
 
     first_poll_s: ClassVar[float] = 0.01
 
-    def __init__(self, name: str, w3: Web3, chain_id: int) -> None:
-        super().__init__(name, w3, chain_id)
+    def __init__(self, name: str, w3: Web3, endpoints: Endpoints) -> None:
+        super().__init__(name, w3, endpoints.chain_id)
+        self._endpoints = endpoints
         self._fixed_gas_price = _gas_price_of_environment()
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint that requests go to at present."""
+        return self._endpoints.current
+
+    def reconsider(self) -> bool:
+        """Move to an endpoint whose chain is further, if there is one; asks all of them."""
+        return self._endpoints.reconsider()
+
+    def receipt(self, transaction: HexBytes, *, timeout_s: float) -> Mapping[str, Any] | None:
+        """As any network does; asks now and then whether the endpoint was cut off meanwhile."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_s = deadline - time.monotonic()
+            found = super().receipt(transaction, timeout_s=min(left_s, RECONSIDER_AFTER_S))
+            if found is not None or left_s <= RECONSIDER_AFTER_S:
+                return found
+            self.reconsider()
 
     def gas_price(self) -> int:
         """0 where the network has no base fee, as on free-gas networks, else what its node asks.
@@ -116,27 +140,43 @@ class RemoteNetwork(JsonRpcNetwork):
 
 @contextmanager
 def open_here(opening: Opening) -> Iterator[Network]:
-    """Connect to the node at an address, and check that it is one.
+    """Connect to the node at an address, or at the first of several, and check that it is one.
 
     Raises:
-        LedgerUnreachableError: nothing there, no answer in time, or not the answer of a node.
+        LedgerUnreachableError: nothing there, no answer in time, not the answer of a node, or a
+            node that is not in sync; of several, none that is better.
+        WrongLedgerError: of several, none is of the expected chain, or they are of different ones.
     """
-    with _provider(opening.setting, opening.timeout_s) as provider:
-        name = shown(opening.setting)
-        chain_id = _chain_id(provider, name)
-        w3 = Web3(provider)
+    settings = addresses_of(opening.setting)
+    with ExitStack() as stack:
+        endpoints = Endpoints(
+            [
+                Endpoint(
+                    shown(setting),
+                    stack.enter_context(
+                        _provider(setting, opening.timeout_s, is_alone=len(settings) == 1)
+                    ),
+                )
+                for setting in settings
+            ],
+            chain_id=opening.chain_id,
+        )
+        w3 = Web3(endpoints)
         # Headers of QBFT, IBFT and Clique carry the validators' seals in extraData.
         w3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
-        yield RemoteNetwork(name, w3, chain_id)
+        yield RemoteNetwork(", ".join(map(shown, settings)), w3, endpoints)
 
 
 @contextmanager
-def _provider(setting: str, timeout_s: float) -> Iterator[JSONBaseProvider]:
+def _provider(setting: str, timeout_s: float, *, is_alone: bool) -> Iterator[JSONBaseProvider]:
     if setting.startswith(("http://", "https://")):
         with requests.Session() as session:
-            # One retry hides a restarted connection; more would hide a dead node for seconds.
+            # One retry hides a restarted connection; more would hide a dead node for seconds. Where
+            # there is another endpoint, that is tried instead.
             retries = ExceptionRetryConfiguration(
-                errors=(requests.exceptions.ConnectionError,), retries=2, backoff_factor=0.1
+                errors=(requests.exceptions.ConnectionError,),
+                retries=2 if is_alone else 1,
+                backoff_factor=0.1,
             )
             yield HTTPProvider(
                 setting,
@@ -172,19 +212,6 @@ def _close(provider: IPCProvider) -> None:
     opened = getattr(provider._socket, "sock", None)
     if opened is not None:
         opened.close()
-
-
-def _chain_id(provider: JSONBaseProvider, name: str) -> int:
-    with reaching(name):
-        answer = provider.make_request(RPCEndpoint("eth_chainId"), [])
-    said = result_of(answer, name)
-    try:
-        return int(said, 16)
-    except (TypeError, ValueError) as error:
-        raise LedgerUnreachableError(
-            f"{name} answers, but not as an Ethereum node does; check that the address is its "
-            "JSON-RPC endpoint."
-        ) from error
 
 
 def _gas_price_of_environment() -> int | None:
