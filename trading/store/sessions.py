@@ -18,6 +18,7 @@ from sqlalchemy import delete, insert, select, update
 from trading.store.database import Database
 from trading.store.schema import SESSIONS as ROWS
 from trading.tables import SESSIONS, UTC_TIME, check
+from trading.units import MAX_U32
 
 _TIMES = ("arrival", "departure", "estimated_departure")
 _MAY_CHANGE = ("departure",)
@@ -115,6 +116,12 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(SESSIONS.columns))
+    given = {name for row in rows for name in row}
+    needed = [name for name, column in SESSIONS.columns.items() if column.required or name in given]
+    frame = pd.DataFrame(rows, columns=needed)
     times = {name: pd.to_datetime(frame[name], utc=True).astype(UTC_TIME) for name in _TIMES}
-    return check(frame.assign(**times), SESSIONS) if rows else frame.assign(**times)
+    frame = frame.assign(**times)
+    if "v2g_cap_wh" in frame:
+        # Some came with a cap of their own, others without one.
+        frame["v2g_cap_wh"] = frame["v2g_cap_wh"].fillna(MAX_U32).astype("int64")
+    return check(frame, SESSIONS) if rows else frame
