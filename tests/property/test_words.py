@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.chain import CHAIN, decode, encode
-from trading.chain.words import MAX_LOT
+from trading.chain.words import MAX_LOT, buyers_in, last_start_s
 from trading.units import MAX_U32
 
 u32 = st.sampled_from([0, 1, 2**31, MAX_U32]) | st.integers(0, MAX_U32)
@@ -57,3 +57,13 @@ def test_index_zone_and_column_order_do_not_matter(drawn: list[tuple[int, ...]],
     columns = list(other.columns)
     random.shuffle(columns)
     assert encode(other[columns].assign(more="ignored")) == encode(trades)
+
+
+@given(st.lists(rows, min_size=1, max_size=20))
+def test_what_is_read_off_packed_words_is_what_decoding_gives(
+    drawn: list[tuple[int, ...]],
+) -> None:
+    trades = table(drawn)
+    words = encode(trades)
+    assert buyers_in(words) == set(trades["buyer_account"])
+    assert last_start_s(words) == int(trades["interval_start"].max().timestamp())

@@ -118,6 +118,16 @@ def decode(words: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def buyers_in(words: Sequence[int]) -> set[int]:
+    """Accounts of the buyers in trade words, without decoding them."""
+    return {word >> 224 for word in words}
+
+
+def last_start_s(words: Sequence[int]) -> int:
+    """Start of the latest interval in trade words, Unix seconds, without decoding them."""
+    return 60 * max(word >> 32 & MAX_U32 for word in words)
+
+
 def trades_hash(words: Sequence[int]) -> bytes:
     """keccak256 over the packed trades, as `cancel` takes it."""
     return keccak(b"".join(word.to_bytes(WORD_BYTES, "big") for word in words))

@@ -16,8 +16,15 @@ from trading.lot.lot import Interval
 from trading.lot.simulation import matched, trades_of_interval
 from trading.market import MECHANISMS
 from trading.operators.evidence import admitted, taking_part
+from trading.operators.examiner import trades_in
 from trading.operators.pseudonyms import TagOf
-from trading.operators.replica import Replica, accounts_by_session, fills_of, together
+from trading.operators.replica import (
+    Replica,
+    accounts_by_session,
+    fills_of,
+    may_matter,
+    together,
+)
 from trading.publication import Publication
 
 FLOWS = (BatchState.CONFIRMED, BatchState.SETTLED)
@@ -66,8 +73,8 @@ def interval_trades(
     accounts = accounts_by_session(stays, ledger, tag_of)
     replica = Replica(stays, publication.terms)
     for batch_id, batch in ledger.batches.items():
-        if batch.stored in FLOWS:
-            trades = batch.submission.trades
+        if batch.stored in FLOWS and may_matter(batch.submission, stays):
+            trades = trades_in(batch.submission)
             for at_s, fills in fills_of(trades[trades["lot"] == publication.lot], accounts):
                 replica.add(batch_id, at_s, fills)
     interval = Interval(

@@ -14,10 +14,17 @@ import pandas as pd
 
 from trading.chain import BatchState, PriceBand, Submission, decode
 from trading.chain.rebuild import Ledger
+from trading.chain.words import buyers_in
 from trading.lot import Interval, Lot, Offers, Stays, Terms
 from trading.operators.evidence import admitted, resting_on, taking_part
 from trading.operators.pseudonyms import TagOf
-from trading.operators.replica import Replica, accounts_by_session, fills_of, together
+from trading.operators.replica import (
+    Replica,
+    accounts_by_session,
+    fills_of,
+    may_matter,
+    together,
+)
 from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
 from trading.publication import Publication
 from trading.tables import SOC_SOURCES
@@ -194,7 +201,8 @@ def examiner_of(
     )
     for batch_id, batch in ledger.batches.items():
         is_other = batch_id != submission.batch_id
-        if is_other and (batch.stored in COUNTED or batch_id in promised):
+        is_counted = batch.stored in COUNTED or batch_id in promised
+        if is_other and is_counted and may_matter(batch.submission, stays):
             examiner.count(batch.submission)
     return examiner
 
@@ -240,6 +248,8 @@ def sequences_before(ledger: Ledger, submission: Submission) -> dict[int, int]:
     for batch_id, batch in ledger.batches.items():
         if batch_id == submission.batch_id:
             break
+        if buyers.isdisjoint(buyers_in(batch.submission.words)):
+            continue
         trades = trades_in(batch.submission)
         ours = trades[trades["buyer_account"].isin(buyers)]
         for account, number in zip(ours["buyer_account"], ours["sequence"], strict=True):

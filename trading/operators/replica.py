@@ -11,7 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from trading.chain import Submission
 from trading.chain.rebuild import Ledger
+from trading.chain.words import last_start_s
 from trading.lot import Lot, Stays, Terms, intervals_of
 from trading.market import Fills
 from trading.operators.pseudonyms import TagOf
@@ -78,6 +80,14 @@ def together(sessions: pd.DataFrame, at_s: int) -> pd.DataFrame:
             there: pd.DataFrame = sessions[found].reset_index(drop=True)
             return there
         since = earliest
+
+
+def may_matter(submission: Submission, stays: Stays) -> bool:
+    """Whether a batch has trades of intervals in which any of these stays was there.
+
+    Asked of every batch that a contract ever had, so it looks at packed words.
+    """
+    return last_start_s(submission.words) >= int(stays.arrival_s.min()) - stays.rules.interval_s
 
 
 def accounts_by_session(stays: Stays, ledger: Ledger, tag_of: TagOf) -> dict[int, int]:
