@@ -68,7 +68,7 @@ def up(
     block_gas: Annotated[
         int | None,
         typer.Option(
-            min=10_000_000, metavar="GAS", help="Gas limit of a block.  [default: 500 million]"
+            min=10_000_000, metavar="GAS", help="Gas limit of a block.  [default: 80 million]"
         ),
     ] = None,
     chain_id: Annotated[
