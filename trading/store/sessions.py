@@ -18,6 +18,7 @@ from sqlalchemy import delete, insert, select, update
 from trading.store.database import Database
 from trading.store.schema import SESSIONS as ROWS
 from trading.tables import SESSIONS, UTC_TIME, check
+from trading.units import MAX_U32
 
 _TIMES = ("arrival", "departure", "estimated_departure")
 _MAY_CHANGE = ("departure",)
@@ -109,12 +110,18 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
         for name in _TIMES
     }
     return [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        {
+            str(name): None if pd.isna(value) else value
+            for name, value in row.items()
+            if name != "v2g_cap_wh" or value != MAX_U32
+        }
         for row in frame.assign(**texts).to_dict(orient="records")
     ]
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(SESSIONS.columns))
+    # Who said nothing of a cap has none.
+    frame["v2g_cap_wh"] = frame["v2g_cap_wh"].astype("Int64").fillna(MAX_U32).astype("int64")
     times = {name: pd.to_datetime(frame[name], utc=True).astype(UTC_TIME) for name in _TIMES}
     return check(frame.assign(**times), SESSIONS) if rows else frame.assign(**times)
