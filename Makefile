@@ -12,10 +12,10 @@ demo: $(VENV)/.installed
 	$(BIN)/peercharge demo
 
 test: lint $(VENV)/.installed-dev node-packages
-	$(BIN)/pytest -n 2 -m "not full"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not full"
 
 test-full: lint $(VENV)/.installed-dev node-packages
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -36,6 +36,9 @@ ROUND_S = 30.0
 STALL_S = 120.0
 """Two down and one back: rounds have grown by then, and the one that is back counts them anew."""
 
+pytestmark = pytest.mark.xdist_group("validators")
+"""One worker runs all of these, on one network."""
+
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:

@@ -110,18 +110,18 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
         for name in _TIMES
     }
     return [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        {
+            str(name): None if pd.isna(value) else value
+            for name, value in row.items()
+            if name != "v2g_cap_wh" or value != MAX_U32
+        }
         for row in frame.assign(**texts).to_dict(orient="records")
     ]
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    given = {name for row in rows for name in row}
-    needed = [name for name, column in SESSIONS.columns.items() if column.required or name in given]
-    frame = pd.DataFrame(rows, columns=needed)
+    frame = pd.DataFrame(rows, columns=list(SESSIONS.columns))
+    # Who said nothing of a cap has none.
+    frame["v2g_cap_wh"] = frame["v2g_cap_wh"].astype("Int64").fillna(MAX_U32).astype("int64")
     times = {name: pd.to_datetime(frame[name], utc=True).astype(UTC_TIME) for name in _TIMES}
-    frame = frame.assign(**times)
-    if "v2g_cap_wh" in frame:
-        # Some came with a cap of their own, others without one.
-        frame["v2g_cap_wh"] = frame["v2g_cap_wh"].fillna(MAX_U32).astype("int64")
-    return check(frame, SESSIONS) if rows else frame
+    return check(frame.assign(**times), SESSIONS) if rows else frame.assign(**times)
