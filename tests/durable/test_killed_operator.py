@@ -26,6 +26,9 @@ pytestmark = pytest.mark.node
 
 FULL_KILLS = 220
 STEPS = ("verdict", "written", "post", "send", "commit", "time")
+PATIENCE_S = 0.4
+"""A life that has not died as told by then is killed from outside, wherever it is."""
+
 VOTES = ("BatchConfirmedBy", "BatchRejectedBy")
 
 
@@ -37,9 +40,9 @@ def deaths_of(seed: int, n: int) -> list[Death]:
         deaths.append(
             Death(
                 kind=kind,
-                number=generator.randint(1, 60) if kind == "commit" else 1,
+                number=generator.randint(1, 25) if kind == "commit" else 1,
                 is_after=generator.random() < 0.5,
-                seconds=generator.uniform(0.02, 0.8),
+                seconds=generator.uniform(0.02, PATIENCE_S),
             )
         )
     return deaths
@@ -71,7 +74,7 @@ def live(network: Network, folder: Path, deaths: list[Death], *, is_direct: bool
         )
         exchange = stack.enter_context(serve_engine(engine, listen="127.0.0.1:0"))
         deaths = list(deaths)
-        process = None
+        process, death, born = None, None, 0.0
         until = time.monotonic() + 120
         while not engine.is_done():
             assert time.monotonic() < until, (engine.heartbeat, deaths)
@@ -83,6 +86,9 @@ def live(network: Network, folder: Path, deaths: list[Death], *, is_direct: bool
                     killed += 1
                 death = deaths.pop(0) if deaths else None
                 process = start(place, own, SEED, None if is_direct else exchange, death)
+                born = time.monotonic()
+            elif death is not None and time.monotonic() - born > PATIENCE_S:
+                process.kill()
             time.sleep(0.03)
         assert process is not None
         process.kill()
@@ -106,7 +112,7 @@ def live(network: Network, folder: Path, deaths: list[Death], *, is_direct: bool
 
 
 def test_killed_around_each_step_of_a_vote_by_exchange(network: Network, tmp_path: Path) -> None:
-    assert live(network, tmp_path, around("verdict", "post")) == 4
+    assert live(network, tmp_path, around("verdict", "post")) >= 4
 
 
 def test_killed_around_each_step_of_a_vote_on_chain(network: Network, tmp_path: Path) -> None:
@@ -123,5 +129,6 @@ def test_killed_at_random_moments(network: Network, tmp_path: Path) -> None:
 def test_killed_two_hundred_times(
     network: Network, tmp_path: Path, seed: int, is_direct: bool
 ) -> None:
-    killed = live(network, tmp_path, deaths_of(seed, FULL_KILLS // 22), is_direct=is_direct)
+    killed = live(network, tmp_path, deaths_of(seed, FULL_KILLS // 22 + 2), is_direct=is_direct)
+    assert killed >= 5
     print(f"killed {killed} times")

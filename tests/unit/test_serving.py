@@ -21,6 +21,7 @@ from trading.serving import MAX_BODY_BYTES, Problem, address_of, service_app, se
 from trading.store import open_database
 from trading.store.requests import take_sessions, token_of_environment
 from trading.store.sessions import SessionStore
+from trading.units import MAX_U32
 
 TOKEN = "a token of these tests"
 SESSION: dict[str, Any] = {
@@ -103,6 +104,17 @@ def test_sessions_are_taken_once(url: str, store: SessionStore, woken: list[int]
     frame = store.frame()
     assert list(frame["need_wh"]) == [12_000]
     assert str(frame["departure"].iloc[0]) == "2019-10-29 19:00:00+00:00"
+
+
+def test_a_cap_of_its_own_is_kept_and_none_is_none(url: str, store: SessionStore) -> None:
+    capped = {**SESSION, "session_id": "s-2", "v2g_cap_wh": 5_000}
+    for content in ([SESSION, capped], [{**SESSION, "v2g_cap_wh": None}, capped]):
+        assert post(url, content).json()["refused"] == {}
+    assert list(store.frame()["v2g_cap_wh"]) == [MAX_U32, 5_000]
+    frame = store.frame()
+    assert store.add(frame).refused == {}
+    without = frame[frame["session_id"] == "s-1"].drop(columns="v2g_cap_wh")
+    assert store.add(without).refused == {}
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ class SessionIn(BaseModel):
     charge_power_w: _Wh
     discharge_power_w: _Wh
     reserve_soc: _Fraction
+    v2g_cap_wh: _Wh | None = None
 
 
 def token_of_environment(environment: Mapping[str, str] | None = None) -> str | None:
@@ -124,4 +125,5 @@ def _frame(sessions: list[SessionIn]) -> pd.DataFrame:
         name: pd.to_datetime(frame[name], utc=True).astype(UTC_TIME)
         for name in ("arrival", "departure", "estimated_departure")
     }
-    return frame.assign(**times)
+    cap = frame["v2g_cap_wh"].astype("Int64").fillna(MAX_U32).astype("int64")
+    return frame.assign(v2g_cap_wh=cap, **times)
