@@ -274,10 +274,11 @@ class Clerk:
             LedgerError: the node cannot be reached or refuses; the same call later goes on.
             StoreError: the database failed.
         """
-        self._mirror.follow()
+        # Receipts first: what they tell, the mirror has seen then, and no step is written twice.
         for ended in self._outbox.collect():
             if not ended.succeeded:
                 self._refused(ended)
+        self._mirror.follow()
         chain_time_s = max(self._consortium.network.now(), 0)
         with self._database.begin() as connection:
             for row in self._open(connection):

@@ -113,6 +113,7 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
         {
             str(name): None if pd.isna(value) else value
             for name, value in row.items()
+            # No cap, said or unsaid, is the same.
             if name != "v2g_cap_wh" or value != MAX_U32
         }
         for row in frame.assign(**texts).to_dict(orient="records")
