@@ -35,6 +35,7 @@ from trading.network import Options, create
 RESULTS = Path(__file__).resolve().parent / "results" / "chain.json"
 BATCH = 500
 RUNS = 3
+VALIDATORS = 4
 SOAK_IN_FLIGHT = 40
 """A batch of the durable engine takes three rounds of blocks, so more are under way at once."""
 BARS = {
@@ -63,7 +64,7 @@ def started_here(name: str, *, seconds: float, in_flight: int) -> dict[str, Any]
 @contextmanager
 def validators(folder: Path) -> Iterator[str]:
     """Addresses of four validators, which are ended afterwards."""
-    local = create(folder, Options(validators=4))
+    local = create(folder, Options(validators=VALIDATORS))
     try:
         local.up()
         yield local.urls[0]
@@ -82,6 +83,7 @@ def of_validators(seconds: float, in_flight: int, soak_trades: int) -> dict[str,
             desk = open_desk(network)
             run(desk, seconds=5.0, batch=BATCH, in_flight=in_flight)
             rate = run(desk, seconds=seconds, batch=BATCH, in_flight=in_flight)
+            before = _bytes(folder / "network")
             # A contract of its own, so that the audit has all of it and nothing else.
             found = soak(
                 open_desk(network, seed=12),
@@ -90,6 +92,7 @@ def of_validators(seconds: float, in_flight: int, soak_trades: int) -> dict[str,
                 batch=BATCH,
                 in_flight=SOAK_IN_FLIGHT,
             )
+            grown = (_bytes(folder / "network") - before) / VALIDATORS
     return {
         "validators4_trades_per_s": rate.trades_per_s,
         "validators4_p50_s": rate.p50_s,
@@ -98,8 +101,14 @@ def of_validators(seconds: float, in_flight: int, soak_trades: int) -> dict[str,
         "soak_trades": found.trades,
         "soak_audit_differences": found.audit_differences,
         "soak_trades_per_s": found.trades_per_s,
+        "soak_validator_bytes_per_trade": round(grown / found.trades),
         "soak_run": asdict(found),
     }
+
+
+def _bytes(folder: Path) -> int:
+    """What a folder takes on disk, logs included."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
