@@ -197,3 +197,7 @@ class BadTradeError(LedgerRevertedError):
     def trade_index(self) -> int:
         """Position of the trade in the batch that was submitted, from 0."""
         return int(self.arguments["index"])
+
+
+FATAL = (WrongLedgerError, NotAllowedError, BalanceError)
+"""What no waiting mends: a service ends with it. Other failures of the ledger may pass."""

@@ -196,5 +196,5 @@ def test_tokens_that_do_not_suffice(node: str, tmp_path: Path) -> None:
         consortium = found(network)
         consortium.set_aggregator(poor.address, True, by=AUTHORITY)
         engine: Engine = engine_of(database, consortium, frame, key=poor)
-        with pytest.raises(LedgerError, match="cannot pay in for simulated drivers"):
+        with pytest.raises(LedgerError, match="cannot open accounts and pay in"):
             drive(engine, [], seconds=20)

@@ -20,7 +20,7 @@ from trading.chain.deployments import (
     write_deployment,
 )
 from trading.chain.keys import Key
-from trading.chain.networks import Network, open_network
+from trading.chain.networks import Network, Standstill, open_network
 from trading.chain.records import (
     RECORD_COLUMNS,
     Account,
@@ -70,6 +70,7 @@ __all__ = [
     "RegisterReceipt",
     "SeatReceipt",
     "SeatSignature",
+    "Standstill",
     "Submission",
     "SubmitReceipt",
     "Token",

@@ -17,6 +17,7 @@ from trading.chain.contract import NOBODY, Contract
 from trading.chain.events import decode_logs
 from trading.chain.keys import Key
 from trading.chain.networks import Network
+from trading.chain.reach import reaching
 from trading.chain.records import (
     Account,
     Batch,
@@ -381,9 +382,9 @@ class Consortium(Contract):
         topics = [self.interface.topic_of(name) for name in names]
         first = self.first_block if from_block is None else from_block
         last = self.network.block_number() if to_block is None else to_block
-        return decode_logs(
-            self.interface, self.network.logs(self.address, first, last, topics=topics)
-        )
+        logs = self.network.logs(self.address, first, last, topics=topics)
+        with reaching(self.network.name):
+            return decode_logs(self.interface, logs)
 
     def submissions(
         self, from_block: int | None = None, to_block: int | None = None

@@ -25,7 +25,7 @@ from web3.exceptions import (
     Web3RPCError,
 )
 
-from trading.errors import LedgerError, LedgerUnreachableError
+from trading.errors import LedgerError, LedgerUnreachableError, PeerchargeError
 
 _NOT_THERE = (
     requests.exceptions.ConnectionError,
@@ -49,6 +49,9 @@ _NOT_A_NODE = (
     CannotHandleRequest,
     BadFunctionCallOutput,
 )
+
+_WRONG_SHAPE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What libraries raise where an answer is null, or a text where a number belongs."""
 
 
 def shown(endpoint: str) -> str:
@@ -74,6 +77,8 @@ def reaching(network: str) -> Iterator[None]:
     """
     try:
         yield
+    except PeerchargeError:
+        raise
     # A read timeout is also a connection error to requests, hence first.
     except _TOO_LATE as error:
         raise LedgerUnreachableError(
@@ -92,6 +97,12 @@ def reaching(network: str) -> Iterator[None]:
         raise LedgerError(f"{network} refused the request: {rpc_message(error)}") from error
     except ValidationError as error:
         raise LedgerError(f"{network} refused the transaction: {error}") from error
+    except _WRONG_SHAPE as error:
+        raise LedgerUnreachableError(
+            f"{network} gave an answer of another shape than an Ethereum node gives "
+            f"({type(error).__name__}: {error}); it is asked again, or give the address of another "
+            "node."
+        ) from error
 
 
 def rpc_message(error: Web3RPCError) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from trading.cli.ledger import DeploymentFile, NetworkAddress, consortium_at
 from trading.cli.run import DatabaseUrl
+from trading.cli.serve import Reorganises
 
 database = typer.Typer(
     name="database",
@@ -32,12 +33,13 @@ def rebuild_mirror(
     network: NetworkAddress,
     deployment: DeploymentFile,
     database: DatabaseUrl,
+    reorganises: Reorganises = False,
 ) -> None:
     """Throw the mirror of the chain away and read it anew; nothing else is touched."""
     from trading.store import Mirror, open_database
 
     with consortium_at(deployment, network) as consortium, open_database(database) as opened:
-        mirror = Mirror(opened, consortium)
+        mirror = Mirror(opened, consortium, is_final=not reorganises)
         mirror.throw_away()
         events = mirror.follow()
     typer.echo(f"read {len(events)} events up to block {mirror.head}")

@@ -30,7 +30,7 @@ def status(
     from trading.engine.standing import status_of
     from trading.store import open_database
 
-    with open_database(database, alone=False) as opened, opened.begin() as connection:
+    with open_database(database, alone=False) as opened, opened.look() as connection:
         found = status_of(connection, now_s=time.time())
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))

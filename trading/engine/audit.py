@@ -90,7 +90,7 @@ def audit(
     ledger = rebuild(events)
     differences = [*seen, *_conservation(consortium, ledger)]
     if database is not None:
-        with database.begin() as connection:
+        with database.look() as connection:
             differences += _mirror(connection, events)
             differences += _batches(connection, ledger)
     if trades is not None:

@@ -48,7 +48,7 @@ SLOWEST_TRY_S = 60.0
 GRACE_S = 5
 """How far this machine's clock may be ahead of a chain that makes no blocks of its own accord."""
 
-Step = Literal["confirmWithSignatures", "settle", "refund"]
+Step = Literal["confirmWithSignatures", "finalize", "settle", "refund"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,10 @@ def next_step(facts: Facts) -> Step | None:
     'settle'
     """
     match facts.state:
-        case BatchState.PENDING if 0 < facts.missing <= facts.signatures:
+        case BatchState.PENDING if facts.missing <= 0:
+            # The quorum was lowered, or a seat left: the votes that are there decide.
+            return "finalize"
+        case BatchState.PENDING if facts.missing <= facts.signatures:
             return "confirmWithSignatures"
         case BatchState.CONFIRMED if facts.is_over:
             return "settle"
@@ -114,6 +117,7 @@ class Clerk:
         self._outbox = outbox
         self._clock = clock
         self._most_trades = consortium.limits.max_trades
+        self._reorganisations = mirror.reorganisations
 
     # ------------------------------------------------------------------ a batch begins
 
@@ -275,10 +279,9 @@ class Clerk:
             StoreError: the database failed.
         """
         # Receipts first: what they tell, the mirror has seen then, and no step is written twice.
-        for ended in self._outbox.collect():
-            if not ended.succeeded:
-                self._refused(ended)
+        self._outbox.collect(self._ended)
         self._mirror.follow()
+        self._reopen()
         chain_time_s = max(self._consortium.network.now(), 0)
         with self._database.begin() as connection:
             for row in self._open(connection):
@@ -318,6 +321,8 @@ class Clerk:
             # More than the quorum would only cost gas.
             chosen = sorted(signatures[:missing], key=lambda one: int(one.signer, 16))
             arguments = (row.batch_id, [one.words() for one in chosen])
+        elif step == "finalize":
+            arguments = (row.batch_id,)
         else:
             arguments = (row.submitter, row.deadline, _unpacked(row.words))
         log.info("next step", batch=row.batch_id, step=step)
@@ -348,28 +353,33 @@ class Clerk:
         columns = TRANSACTIONS.c
         which = (columns.subject == batch_id) & (columns.purpose == step)
         refused = connection.execute(
-            select(func.count(), func.max(columns.sent_at)).where(which, columns.state == "refused")
+            select(
+                func.count(), func.max(func.coalesce(columns.sent_at, columns.written_at))
+            ).where(which, columns.state == "refused")
         ).one()
         pause_s = min(2.0 ** min(refused[0], 16), SLOWEST_TRY_S)
         return bool(refused[0] and self._clock() - refused[1] < pause_s)
 
     # ------------------------------------------------------------------ a batch ends
 
-    def _refused(self, ended: Ended) -> None:
+    def _ended(self, connection: Connection, ended: Ended) -> None:
+        """What a transaction's end means for its batch, in the SQL transaction that notes it."""
+        if ended.succeeded:
+            return
         log.warning(
             "contract refused", batch=ended.subject, step=ended.purpose, reason=ended.refusal
         )
         if ended.purpose != "submit":
             # Where the chain has the batch now decides what is done next.
             return
-        with self._database.begin() as connection:
-            row = connection.execute(
-                select(BATCHES).where(BATCHES.c.batch_id == ended.subject)
-            ).one()
-            index = ended.arguments.get("index")
-            if isinstance(index, int) and ended.error.startswith("Trade"):
-                self._without(connection, row, index, ended.refusal)
-            self._end(connection, row.batch_id, "refused", note=ended.refusal)
+        row = connection.execute(select(BATCHES).where(BATCHES.c.batch_id == ended.subject)).one()
+        if row.batch_id in self._mirror.ledger.batches:
+            # It was sent twice, and the chain took one of the two.
+            return
+        index = ended.arguments.get("index")
+        if isinstance(index, int) and ended.error.startswith("Trade"):
+            self._without(connection, row, index, ended.refusal)
+        self._end(connection, row.batch_id, "refused", note=ended.refusal)
 
     def _without(self, connection: Connection, row: Row[Any], index: int, reason: str) -> None:
         """Leave out one trade of a refused batch, and write the others again."""
@@ -402,6 +412,28 @@ class Clerk:
             .values(is_closed=True, outcome=outcome, note=note)
         )
         log.info("batch closed", batch=batch_id, outcome=outcome)
+
+    def _reopen(self) -> None:
+        """Take batches up again whose end left the chain with the block that held it."""
+        if self._reorganisations == self._mirror.reorganisations:
+            return
+        self._reorganisations = self._mirror.reorganisations
+        with self._database.begin() as connection:
+            rows = connection.execute(
+                select(BATCHES.c.batch_id, BATCHES.c.outcome).where(
+                    BATCHES.c.outcome.in_(["settled", "refunded"])
+                )
+            ).all()
+            batches = self._mirror.ledger.batches
+            for row in rows:
+                batch = batches.get(row.batch_id)
+                if batch is None or batch.stored.value != row.outcome:
+                    log.warning("batch reopened", batch=row.batch_id, outcome=row.outcome)
+                    connection.execute(
+                        update(BATCHES)
+                        .where(BATCHES.c.batch_id == row.batch_id)
+                        .values(is_closed=False, outcome="", note="")
+                    )
 
     # ------------------------------------------------------------------ what is left
 

@@ -16,11 +16,11 @@ import pandas as pd
 import structlog
 from sqlalchemy import func, insert, select
 
-from trading.chain import Consortium, Key
+from trading.chain import Consortium, Key, Standstill
 from trading.data.intake import Intake
 from trading.engine.clerk import Clerk, trades_of
 from trading.engine.live import first_interval, interval_trades, last_interval
-from trading.errors import LedgerError, NotAllowedError, WrongStateError
+from trading.errors import FATAL, LedgerError, NotAllowedError, WrongStateError
 from trading.operators import TagOf
 from trading.publication import Publication
 from trading.store import Database, Mirror, Outbox
@@ -112,6 +112,7 @@ class Engine:
         )
         self.sessions = SessionStore(self.database, clock=self.clock)
         self.heartbeat = Heartbeat()
+        self._watch = Standstill(self.consortium.network)
         self.wake = threading.Event()
         self._frame, self._version = self.sessions.frame(), self.sessions.version
         self._first = first_interval(self.publication, self._frame)
@@ -154,15 +155,15 @@ class Engine:
 
         Raises:
             StoreError: the database failed.
-            LedgerError: the node is not of this network any more, or the like.
+            WrongLedgerError, NotAllowedError, BalanceError: nothing that waiting could mend.
         """
         pause_s = self.poll_s
         while not stop.is_set():
             try:
                 moved = self.look()
+            except FATAL:
+                raise
             except LedgerError as error:
-                if not error.retryable:
-                    raise
                 self.heartbeat.problem = str(error)
                 pause_s = min(max(pause_s, self.poll_s) * 2, SLOWEST_RETRY_S)
                 log.warning("ledger does not answer", problem=str(error), again_in_s=pause_s)
@@ -181,6 +182,7 @@ class Engine:
         self.clerk.step(self._lot_time())
         traded = self._trade_due()
         self.outbox.push()
+        self._watch.saw(self.mirror.head)
         self.heartbeat.head = self.mirror.head
         self.heartbeat.open_batches = self.clerk.open_count()
         self.heartbeat.looked_at = self.clock()

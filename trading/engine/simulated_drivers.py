@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from trading.chain import Key, sign_enrollment
 from trading.engine.enrolment import DAY_S, demonstration_mandate, deposit_ueur
 from trading.engine.service import Engine
-from trading.errors import LedgerError
+from trading.errors import BalanceError
 from trading.lot import Stays
 from trading.store.schema import TRANSACTIONS
 
@@ -95,14 +95,16 @@ class SimulatedDrivers:
 def _check_deposits(engine: Engine) -> None:
     """Stop where the engine's tokens do not suffice: nothing would happen for ever."""
     columns = TRANSACTIONS.c
-    refused = (columns.purpose == "deposit") & (columns.state == "refused")
+    refused = columns.purpose.in_(["enroll", "deposit"]) & (columns.state == "refused")
     with engine.database.begin() as connection:
         found = connection.execute(select(columns.refusal).where(refused).limit(1)).scalar()
     if found is not None:
-        raise LedgerError(
-            f"the engine {engine.key.address} cannot pay in for simulated drivers: {found} Have "
-            "the authority mint demonstration euro for it, and begin with a new database."
+        sentence = (
+            f"the engine {engine.key.address} cannot open accounts and pay in for simulated "
+            f"drivers: {found} Have the authority mint demonstration euro for it, and begin with a "
+            "new database."
         )
+        raise BalanceError("SimulatedDriversRefused", {"engine": engine.key.address}, sentence)
 
 
 def _is_written(connection: Connection, tag: str, purpose: str) -> bool:

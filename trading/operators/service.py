@@ -20,10 +20,10 @@ from typing import Any, Literal
 import structlog
 from sqlalchemy import func, insert, select
 
-from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
+from trading.chain import BatchState, Consortium, Key, SeatSignature, Standstill, Submission
 from trading.chain.rebuild import Ledger, RebuiltBatch
 from trading.data.intake import Intake
-from trading.errors import LedgerError, NotAllowedError
+from trading.errors import FATAL, LedgerError, NotAllowedError
 from trading.operators.examiner import judge
 from trading.operators.exchange import Exchange
 from trading.operators.node import Vote, reason_of
@@ -126,7 +126,8 @@ class OperatorService:
     poll_s: float = POLL_S
 
     def __post_init__(self) -> None:
-        self.mirror = Mirror(self.database, self.consortium)
+        self.mirror = Mirror(self.database, self.consortium, is_final=self.is_final)
+        self._watch = Standstill(self.consortium.network)
         self.database.belong({"operator": self.key.address})
         self.outbox = Outbox(
             self.database, self.consortium, self.key, is_final=self.is_final, clock=self.clock
@@ -169,16 +170,16 @@ class OperatorService:
 
         Raises:
             StoreError: the database failed.
-            LedgerError: the node is not of this network any more, or the like.
+            WrongLedgerError, NotAllowedError: nothing that waiting could mend.
         """
         pause_s = self.poll_s
         while not stop.is_set():
             try:
                 self.look()
                 pause_s = self.poll_s
+            except FATAL:
+                raise
             except LedgerError as error:
-                if not error.retryable:
-                    raise
                 pause_s = min(pause_s * 2, SLOWEST_RETRY_S)
                 self.heartbeat.problem = str(error)
                 log.warning("ledger does not answer", problem=str(error), again_in_s=pause_s)
@@ -210,6 +211,7 @@ class OperatorService:
         self.outbox.push()
         self.heartbeat.seat = seat
         self.heartbeat.waiting = waiting
+        self._watch.saw(self.mirror.head)
         self.heartbeat.head = self.mirror.head
         self.heartbeat.looked_at = self.clock()
         self.heartbeat.problem = (

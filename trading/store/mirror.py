@@ -9,14 +9,16 @@ and a mirror that is thrown away is rebuilt to the same content.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
-from trading.chain import Consortium, LedgerEvent
+from trading.chain import Consortium, LedgerEvent, Submission
 from trading.chain.rebuild import Fold, Ledger, RebuiltBatch
 from trading.chain.records import Account
+from trading.chain.words import batch_id as batch_id_of
 from trading.chain.words import decode
 from trading.errors import LedgerUnreachableError, StoreError, WrongLedgerError
 from trading.store.database import Database
@@ -29,6 +31,9 @@ from trading.store.schema import (
     MIRROR_OPERATORS,
     MIRROR_VOTES,
 )
+
+HEADS_KEPT = 256
+"""Blocks without events that are kept, each where a look ended; reorganisations are shorter."""
 
 BLOCKS_AT_ONCE = 500
 """Blocks whose events are read and written together."""
@@ -119,6 +124,7 @@ class Mirror:
                 f"{network.name} replaced blocks {first} to {until} while they were read; they are "
                 "read again."
             )
+        self._check_ids(events)
         for event in events:
             self._fold.apply(event)
         try:
@@ -128,6 +134,7 @@ class Mirror:
                 )
                 if events:
                     connection.execute(insert(MIRROR_EVENTS), [_event_row(e) for e in events])
+                self._forget_heads(connection)
                 self._write_state(connection)
         except StoreError:
             # The fold is ahead of what is stored.
@@ -135,14 +142,52 @@ class Mirror:
             raise
         self._known.update({n: str(hashes[n]) for n in blocks})
         self.head = until
+        if not events or events[-1].block != until:
+            self._heads.append(until)
         return events
+
+    def _check_ids(self, events: Sequence[LedgerEvent]) -> None:
+        """Whether each batch has the id that its trades give: an operator signs no more than it."""
+        consortium = self._consortium
+        for event in events:
+            if event.name != "BatchSubmitted":
+                continue
+            submission = Submission.of(event)
+            due = batch_id_of(
+                chain_id=consortium.network.chain_id,
+                contract=consortium.address,
+                submitter=submission.submitter,
+                deadline=submission.deadline,
+                words=submission.words,
+            )
+            if due != submission.batch_id:
+                raise LedgerUnreachableError(
+                    f"{consortium.network.name} shows other trades of batch {submission.batch_id} "
+                    "than its id stands for; give the address of another node."
+                )
+
+    def _forget_heads(self, connection: Connection) -> None:
+        """Keep no more blocks than reorganisations need, and those with events."""
+        while len(self._heads) > HEADS_KEPT:
+            old = self._heads.popleft()
+            self._known.pop(old, None)
+            connection.execute(delete(MIRROR_BLOCKS).where(MIRROR_BLOCKS.c.number == old))
 
     def _still_there(self, last: int) -> bool:
         """Whether the newest block that is known, and that the node must have, is the same."""
-        newest = max((number for number in self._known if number <= last), default=None)
+        newest: int | None = self.head
+        if self.head not in self._known or self.head > last:
+            newest = max((number for number in self._known if number <= last), default=None)
         if newest is None:
             return True
-        return bool(self._consortium.network.block_hash(newest) == self._known[newest])
+        network = self._consortium.network
+        found = network.block_hash(newest)
+        if found is None:
+            raise LedgerUnreachableError(
+                f"{network.name} says it is at block {last}, and does not know block {newest}: it "
+                "is still catching up; it is asked again, or give the address of another node."
+            )
+        return bool(found == self._known[newest])
 
     def _rewind(self) -> None:
         """Forget the blocks that are no longer on the chain."""
@@ -180,10 +225,13 @@ class Mirror:
         self._written_accounts: dict[int, Account] = {}
         self._written_batches: dict[str, RebuiltBatch] = {}
         self._written_seats: dict[int, str] = {}
+        with_events = set()
         for event in stored_events(connection):
             self._fold.apply(event)
+            with_events.add(event.block)
         rows = connection.execute(select(MIRROR_BLOCKS.c.number, MIRROR_BLOCKS.c.hash))
         self._known = {row.number: row.hash for row in rows}
+        self._heads = deque(sorted(self._known.keys() - with_events))
         self.head = max(self._known, default=self._consortium.first_block - 1)
 
     def _mark_written(self) -> None:

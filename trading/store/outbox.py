@@ -173,8 +173,12 @@ class Outbox:
                 )
         return sum(not one for one in objections)
 
-    def collect(self) -> list[Ended]:
+    def collect(self, on_end: Callable[[Connection, Ended], None] | None = None) -> list[Ended]:
         """Look for receipts, and write again or send again what is stuck.
+
+        Args:
+            on_end: told of each transaction that came to its end, in the SQL transaction that
+                closes it: either both happen or neither, and then it is told again.
 
         Returns:
             What came to its end since the last look, in the order of its numbers.
@@ -194,12 +198,17 @@ class Outbox:
         outcomes = self._network.outcomes([row.hash for row in rows])
         ended: list[Ended] = []
         done = {row.nonce for row, found in zip(rows, outcomes, strict=True) if found is not None}
+        head = 0 if self._is_final else self._network.block_number()
         newest = {row.nonce: row.attempt for row in rows}
         now = self._clock()
         for row, found in zip(rows, outcomes, strict=True):
             if found is not None:
+                is_young = not self._is_final and found.block > head - FINALITY_BLOCKS
+                if is_young and not found.succeeded:
+                    # On an engine that replaces blocks a refusal may yet become a success.
+                    continue
                 if row.state in _OPEN or row.block_hash != found.block_hash:
-                    ended.append(self._close(row, found))
+                    ended.append(self._close(row, found, on_end))
             elif row.nonce in done:
                 self._set(row, state="overtaken")
             elif row.state == "sent" and now - row.sent_at > self.resend_after_s:
@@ -223,7 +232,9 @@ class Outbox:
 
     # ------------------------------------------------------------------ one row
 
-    def _close(self, row: Row[Any], found: Any) -> Ended:
+    def _close(
+        self, row: Row[Any], found: Any, on_end: Callable[[Connection, Ended], None] | None
+    ) -> Ended:
         error = None
         if not found.succeeded:
             error = explained(
@@ -236,15 +247,7 @@ class Outbox:
                 block=found.block,
                 gas_used=found.gas_used,
             )
-        self._set(
-            row,
-            state="mined" if found.succeeded else "refused",
-            block=found.block,
-            block_hash=found.block_hash,
-            gas_used=found.gas_used,
-            refusal="" if error is None else str(error),
-        )
-        return Ended(
+        ended = Ended(
             purpose=row.purpose,
             subject=row.subject,
             succeeded=found.succeeded,
@@ -252,6 +255,21 @@ class Outbox:
             error="" if error is None else error.name,
             arguments={} if error is None else error.arguments,
         )
+        with self._database.begin() as connection:
+            connection.execute(
+                update(TRANSACTIONS)
+                .where(_COLUMNS.id == row.id)
+                .values(
+                    state="mined" if found.succeeded else "refused",
+                    block=found.block,
+                    block_hash=found.block_hash,
+                    gas_used=found.gas_used,
+                    refusal=ended.refusal,
+                )
+            )
+            if on_end is not None:
+                on_end(connection, ended)
+        return ended
 
     def _again(self, row: Row[Any], count: int) -> None:
         """Send a stuck transaction again; dearer, or under a new number, where that is needed."""

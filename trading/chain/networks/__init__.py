@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import cast
 from urllib.parse import urlsplit
 
-from trading.chain.networks.base import Network, Opening, addresses_of
+from trading.chain.networks.base import Network, Opening, Standstill, addresses_of
 from trading.errors import OptionError, WrongLedgerError
 
-__all__ = ["NETWORKS", "Network", "open_network"]
+__all__ = ["NETWORKS", "Network", "Standstill", "open_network"]
 
 Opener = Callable[[Opening], AbstractContextManager[Network]]
 

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
@@ -288,6 +288,37 @@ class Network(ABC):
         return result_of(answer, self.name)
 
 
+class Standstill:
+    """Notices that a chain does not grow, and then looks for a better way to the network.
+
+    A validator that is cut off from the others answers all the same.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        patience_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Watch over `network`; `patience_s` is several block times."""
+        self._network, self._patience_s, self._clock = network, patience_s, clock
+        self._head, self._since_s = -1, clock()
+
+    def saw(self, head: int) -> None:
+        """Told where the chain is at each look.
+
+        Raises:
+            LedgerUnreachableError: no endpoint answers.
+        """
+        now = self._clock()
+        if head != self._head:
+            self._head, self._since_s = head, now
+        elif now - self._since_s > self._patience_s:
+            self._since_s = now
+            self._network.reconsider()
+
+
 class JsonRpcNetwork(Network):
     """A network behind a JSON-RPC provider, where requests can travel in one batch."""
 
@@ -316,6 +347,11 @@ class JsonRpcNetwork(Network):
                 found += self.w3.eth.get_logs(
                     {"address": address, "fromBlock": first, "toBlock": last, "topics": wanted}
                 )
+        with reaching(self.name):
+            return self._complete(found)
+
+    def _complete(self, found: list[LogReceipt]) -> list[Log]:
+        """Logs with the times of their blocks and the senders of their transactions."""
         blocks = sorted({int(log["blockNumber"]) for log in found})
         hashes = list(dict.fromkeys(log["transactionHash"].to_0x_hex() for log in found))
         headers = self.ask_all([("eth_getBlockByNumber", [hex(n), False]) for n in blocks])
@@ -378,17 +414,18 @@ class JsonRpcNetwork(Network):
     def outcomes(self, transactions: Sequence[str]) -> list[Outcome | None]:
         """As any network does, up to `batch_size` of them in one request."""
         found = self.ask_all([("eth_getTransactionReceipt", [one]) for one in transactions])
-        return [
-            Outcome(
-                block=int(receipt["blockNumber"], 16),
-                block_hash=str(receipt["blockHash"]),
-                gas_used=int(receipt["gasUsed"], 16),
-                succeeded=int(receipt["status"], 16) == 1,
-            )
-            if receipt is not None
-            else None
-            for receipt in found
-        ]
+        with reaching(self.name):
+            return [
+                Outcome(
+                    block=int(receipt["blockNumber"], 16),
+                    block_hash=str(receipt["blockHash"]),
+                    gas_used=int(receipt["gasUsed"], 16),
+                    succeeded=int(receipt["status"], 16) == 1,
+                )
+                if receipt is not None
+                else None
+                for receipt in found
+            ]
 
     def ask_all(self, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Results of many JSON-RPC requests, up to `batch_size` in one message."""
