@@ -74,13 +74,13 @@ def kill_and_compare(network: Network, folder: Path, reference: object, deaths: 
     return killed
 
 
-def deaths_of(seed: int, n: int) -> list[Death]:
+def deaths_of(seed: int, n: int, *, within: int = 40) -> list[Death]:
     """Deaths soon after a start, so that a life of some seconds has room for many."""
     generator = random.Random(seed)
     deaths = []
     for _ in range(n):
         kind = generator.choice(("commit", "commit", "send", "time"))
-        most = 40 if kind == "commit" else 6
+        most = within if kind == "commit" else max(within // 7, 1)
         deaths.append(
             Death(
                 kind=kind,
@@ -111,5 +111,5 @@ def test_killed_two_hundred_times(
     network: Network, tmp_path: Path, reference: object, seed: int
 ) -> None:
     """Ten lives with twenty deaths each."""
-    deaths = deaths_of(seed, FULL_KILLS // 10 + 6)
+    deaths = deaths_of(seed, FULL_KILLS // 10 + 10, within=25)
     assert kill_and_compare(network, tmp_path, reference, deaths) >= FULL_KILLS // 10

@@ -14,7 +14,7 @@ from trading.chain import Consortium, Key, Network, open_network
 from trading.engine.audit import audit
 from trading.engine.standing import status_of
 from trading.errors import LedgerUnreachableError
-from trading.store import Database, Outbox, open_database
+from trading.store import Database, Ended, Outbox, open_database
 from trading.store.schema import LEFT_OUT, TRADES, TRANSACTIONS
 
 pytestmark = pytest.mark.node
@@ -45,6 +45,17 @@ def write(database: Database, outbox: Outbox, consortium: Consortium, n: int = 1
             outbox.write(connection, call, subject=f"account {number}")
 
 
+def ends(outbox: Outbox, n: int) -> list[Ended]:
+    """Push and collect until `n` transactions have come to their end: a node mines in its time."""
+    until, ended = time.monotonic() + 20, []
+    while len(ended) < n:
+        assert time.monotonic() < until, outbox.waiting()
+        ended += outbox.collect()
+        outbox.push()
+        time.sleep(0.01)
+    return ended
+
+
 def states(database: Database) -> list[tuple[int, int, str]]:
     with database.begin() as connection:
         rows = connection.execute(select(TRANSACTIONS).order_by(TRANSACTIONS.c.id))
@@ -68,7 +79,7 @@ def test_written_then_sent_then_mined(
     assert states(database) == [(first + n, 0, "written") for n in range(3)]
     assert registered(consortium) == 0
     assert outbox.push() == 3
-    ended = outbox.collect()
+    ended = ends(outbox, 3)
     assert [(one.subject, one.succeeded) for one in ended] == [
         (f"account {n}", True) for n in range(3)
     ]
@@ -89,8 +100,9 @@ def test_dropped_by_the_node_is_sent_again(
     network.ask("evm_mine")
     assert (outbox.collect(), registered(consortium)) == ([], 0)
     outbox.push()
+    network.ask("evm_setAutomine", True)
     network.ask("evm_mine")
-    assert [one.succeeded for one in outbox.collect()] == [True]
+    assert [one.succeeded for one in ends(outbox, 1)] == [True]
     assert registered(consortium) == 1
 
 
@@ -101,9 +113,7 @@ def test_number_taken_by_another_program_with_the_same_key(
     write(database, outbox, consortium, 2)
     network.forget_nonces()
     consortium.register(b"x" * 32, by=SENDER)
-    for _ in range(4):
-        outbox.push()
-        outbox.collect()
+    assert all(one.succeeded for one in ends(outbox, 2))
     assert registered(consortium) == 1 + 2
     mined = [nonce for nonce, _, state in states(database) if state == "mined"]
     assert sorted(mined) == [first + 1, first + 2]
@@ -125,8 +135,9 @@ def test_stuck_transaction_offers_more_and_acts_once(
     for _ in range(2):
         assert outbox.collect() == []
         outbox.push()
+    network.ask("evm_setAutomine", True)
     network.ask("evm_mine")
-    assert [one.succeeded for one in outbox.collect()] == [True]
+    assert [one.succeeded for one in ends(outbox, 1)] == [True]
     assert registered(consortium) == 1
     assert [state for _, _, state in states(database)].count("mined") == 1
     assert {nonce for nonce, _, _ in states(database)} == {first}
@@ -139,13 +150,10 @@ def test_receipt_of_a_block_that_left_the_chain(
     outbox = Outbox(database, consortium, SENDER, resend_after_s=0.0, is_final=False)
     snapshot = network.ask("evm_snapshot")
     write(database, outbox, consortium)
-    outbox.push()
-    assert [one.succeeded for one in outbox.collect()] == [True]
+    assert [one.succeeded for one in ends(outbox, 1)] == [True]
     network.ask("evm_revert", snapshot)
     assert registered(consortium) == 0
-    outbox.collect()
-    outbox.push()
-    outbox.collect()
+    assert [one.succeeded for one in ends(outbox, 1)] == [True]
     assert registered(consortium) == 1
     assert [state for _, _, state in states(database)] == ["mined"]
 
@@ -164,8 +172,7 @@ def test_node_that_is_not_there_loses_nothing(
         outbox.push()
     monkeypatch.undo()
     assert {state for _, _, state in states(database)} == {"written"}
-    outbox.push()
-    assert [one.succeeded for one in outbox.collect()] == [True, True]
+    assert [one.succeeded for one in ends(outbox, 2)] == [True, True]
 
 
 def test_trade_of_a_party_that_revoked_is_left_out_and_the_others_settle(

@@ -65,7 +65,7 @@ def test_commands_in_the_tutorial_run(script, tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -102,8 +103,11 @@ def test_contract_is_used_through_a_socket(tmp_path: Path) -> None:
 
 
 def _wait_for(path: Path) -> None:
-    until = time.monotonic() + 10
-    while not path.exists():
+    until = time.monotonic() + 30
+    while True:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                return
         assert time.monotonic() < until, "the node opened no socket"
         time.sleep(0.01)
 
