@@ -1,36 +1,53 @@
 """A small HTTP server beside a service: health, metrics, and the service's own routes.
 
 It runs in a thread of its own and ends with its context. Answers that refuse are problem documents
-(RFC 9457): `application/problem+json` with a sentence in `detail`. A request whose body is too
-large is refused before it is read.
+(RFC 9457): `application/problem+json` with a sentence in `detail`.
+
+Whoever reaches the port may send anything. So a body is read only by a route that wants it, up to a
+size and within a time; `body_as` parses it with a bound on its depth; connections are limited in
+number, and one that asks nothing is ended.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from pydantic import TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from trading.errors import OptionError, StoreError
 
 DEFAULT_LISTEN = "127.0.0.1:8700"
 MAX_BODY_BYTES = 4_000_000
+BODY_TIMEOUT_S = 20.0
+"""From the first look at a body to its end; the largest at 1.6 Mbit/s."""
+
+IDLE_TIMEOUT_S = 15.0
+"""A connection that asks nothing for this long is ended, at the latest after twice as long."""
+
+MOST_CONNECTIONS = 200
+SHOWN_FAULTS = 10
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
 PROBLEM = "application/problem+json"
+
+
+_Body = TypeVar("_Body")
 
 
 class Problem(Exception):  # noqa: N818 - what the answer is called
@@ -66,7 +83,11 @@ def service_app(
 
     @app.exception_handler(RequestValidationError)
     def refuse_body(_request: Request, error: RequestValidationError) -> Response:
-        return problem(422, "; ".join(_fault(one) for one in error.errors()))
+        faults = error.errors()
+        told = [_fault(one) for one in faults[:SHOWN_FAULTS]]
+        if len(faults) > SHOWN_FAULTS:
+            told.append(f"and {len(faults) - SHOWN_FAULTS} more")
+        return problem(422, "; ".join(told))
 
     @app.exception_handler(StoreError)
     def refuse_for_now(_request: Request, error: StoreError) -> Response:
@@ -91,6 +112,40 @@ def problem(status: int, sentence: str) -> Response:
     return Response(json.dumps(told), status, media_type=PROBLEM)
 
 
+async def body_as(
+    request: Request, shape: TypeAdapter[_Body], *, most_bytes: int = MAX_BODY_BYTES
+) -> _Body:
+    """The body of a request, read now and parsed; however deep it nests, no stack overflows.
+
+    A route calls this after it has looked at whatever tells who asks. FastAPI would read and parse
+    a body before anything else.
+
+    Args:
+        request: whose body nobody has read.
+        shape: what the body is to be.
+        most_bytes: no body longer than this is read to its end; `MAX_BODY_BYTES` holds besides.
+
+    Raises:
+        Problem: 413, it is too long.
+        HTTPException: 408 or 413, it does not come in time or is longer than any may be.
+        RequestValidationError: it is not JSON, nests too deep, or has another shape.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most_bytes:
+            raise Problem(413, f"the body is longer than {most_bytes} bytes")
+        parts.append(part)
+    try:
+        return shape.validate_json(b"".join(parts))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError(
+            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+        ) from None
+
+
 def address_of(listen: str) -> tuple[str, int]:
     """Host and port of `HOST:PORT`; port 0 takes any that is free.
 
@@ -108,8 +163,22 @@ def address_of(listen: str) -> tuple[str, int]:
 
 
 @contextmanager
-def serving(app: FastAPI, listen: str) -> Iterator[str]:
+def serving(
+    app: FastAPI,
+    listen: str,
+    *,
+    body_timeout_s: float = BODY_TIMEOUT_S,
+    idle_timeout_s: float = IDLE_TIMEOUT_S,
+    most_connections: int = MOST_CONNECTIONS,
+) -> Iterator[str]:
     """Serve `app` in a thread until the context ends; gives its address, `http://HOST:PORT`.
+
+    Args:
+        app: what answers.
+        listen: `HOST:PORT`.
+        body_timeout_s: the longest that a body may take to come.
+        idle_timeout_s: how long a connection may be without a whole request.
+        most_connections: with so many open, or so many requests under way, others get a 503.
 
     Raises:
         OptionError: the address is none, or is taken.
@@ -126,12 +195,14 @@ def serving(app: FastAPI, listen: str) -> Iterator[str]:
                 "listen", listen, f"an address of this machine that is free ({error.strerror})"
             ) from None
         config = uvicorn.Config(
-            _LimitedBody(app, MAX_BODY_BYTES),
+            _BoundedBody(app, most=MAX_BODY_BYTES, within_s=body_timeout_s),
+            http=_impatient(idle_timeout_s),
             log_config=None,
             access_log=False,
             lifespan="off",
             ws="none",
-            timeout_keep_alive=30,
+            limit_concurrency=most_connections,
+            timeout_keep_alive=int(IDLE_TIMEOUT_S),
             timeout_graceful_shutdown=1,
             server_header=False,
         )
@@ -157,43 +228,82 @@ def _await_start(server: uvicorn.Server, thread: threading.Thread, listen: str) 
         time.sleep(0.005)
 
 
-class _LimitedBody:
-    """Refuses a request whose body is longer than `most` bytes, whatever it said of its length."""
+class _BoundedBody:
+    """Refuses a body of more than `most` bytes or `within_s` seconds, whatever it said of itself.
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app, self._most = app, most
+    Nothing is read before the application asks for it.
+    """
+
+    def __init__(self, app: ASGIApp, *, most: int, within_s: float) -> None:
+        self._app, self._most, self._within_s = app, most, within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        parts: list[bytes] = []
-        size, more = 0, scope["method"] in ("POST", "PUT", "PATCH")
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            more = message.get("more_body", False)
+        size, is_whole, until_s = 0, False, 0.0
+
+        async def bounded() -> Message:
+            nonlocal size, is_whole, until_s
+            if is_whole:
+                # Only whether the client is still there can come now.
+                return await receive()
+            now_s = asyncio.get_running_loop().time()
+            until_s = until_s or now_s + self._within_s
+            try:
+                message = await asyncio.wait_for(receive(), max(until_s - now_s, 0.0))
+            except TimeoutError:
+                sentence = f"the body did not come within {self._within_s:g} s"
+                raise HTTPException(408, sentence) from None
+            size += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if size > self._most:
-                answer = problem(413, f"the body is longer than {self._most} bytes")
-                await answer(scope, receive, send)
+                raise HTTPException(413, f"the body is longer than {self._most} bytes")
+            return message
+
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and not is_whole and _has_body(scope):
+                # What is left of the body is not waited for.
+                message = {
+                    **message,
+                    "headers": [*message.get("headers", ()), (b"connection", b"close")],
+                }
+            await send(message)
+
+        await self._app(scope, bounded, closing)
+
+
+def _has_body(scope: Scope) -> bool:
+    names = {name.lower() for name, _ in scope["headers"]}
+    return not names.isdisjoint((b"content-length", b"transfer-encoding"))
+
+
+def _impatient(idle_timeout_s: float) -> type[H11Protocol]:
+    """HTTP/1.1 that ends connections which ask nothing; uvicorn waits for a first request for ever.
+
+    It looks every `idle_timeout_s`, and ends what has had no request since the look before.
+    """
+
+    class Impatient(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._look(self.cycle)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._next_look.cancel()
+            super().connection_lost(exc)
+
+        def _look(self, before: object) -> None:
+            is_idle = self.cycle is None or self.cycle.response_complete
+            if is_idle and self.cycle is before and self._has_waited:
+                self.transport.close()
                 return
-        await self._app(scope, _replayed(b"".join(parts), receive), send)
+            self._has_waited = True
+            self._next_look = self.loop.call_later(idle_timeout_s, self._look, self.cycle)
 
+        _has_waited = False
 
-def _replayed(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
-    is_told = False
-
-    async def told() -> Message:
-        nonlocal is_told
-        if is_told:
-            return await receive()
-        is_told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return told
+    return Impatient
 
 
 def _fault(error: Mapping[str, Any]) -> str:

@@ -6,11 +6,15 @@ import io
 import json
 import logging
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 import structlog
 from prometheus_client import CollectorRegistry
@@ -121,7 +125,7 @@ def test_a_cap_of_its_own_is_kept_and_none_is_none(url: str, store: SessionStore
     ("content", "said"),
     [
         ([], "at least 1 item"),
-        ({}, "valid list"),
+        ({}, "valid array"),
         ([{**SESSION, "more": 1}], "more: no such field"),
         ([{**SESSION, "need_wh": "12"}], "need_wh"),
         ([{**SESSION, "need_wh": 1.5}], "need_wh"),
@@ -172,8 +176,161 @@ def test_a_body_that_is_too_long_is_refused(url: str) -> None:
             yield b" " * 100_000
 
     for body in (b" " * (MAX_BODY_BYTES + 1), parts()):
-        answer = httpx.post(url + "/v1/sessions", content=body, trust_env=False)
+        answer = httpx.post(
+            url + "/v1/sessions",
+            content=body,
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            trust_env=False,
+        )
         assert answer.status_code == 413
+
+
+def test_a_token_is_looked_at_before_the_body(url: str) -> None:
+    host, port = address_of(url.removeprefix("http://"))
+    with socket.create_connection((host, port), timeout=10) as client:
+        client.sendall(
+            b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n[["
+        )
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert b" 401 " in answer.splitlines()[0], "what is left of the body is not waited for"
+
+
+SERVER = """
+import sys
+from prometheus_client import CollectorRegistry
+from trading.chain import Key  # which brings a recursion limit of 100,000
+from trading.serving import service_app, serving
+from trading.store import open_database
+from trading.store.requests import take_sessions
+from trading.store.sessions import SessionStore
+
+with open_database(sys.argv[1]) as database:
+    app = service_app("x", health=lambda: (True, {}), registry=CollectorRegistry())
+    take_sessions(app, SessionStore(database), token=sys.argv[2], wake=lambda: None)
+
+    @app.post("/standard")
+    def parsed_by_the_framework(whole: dict[str, str]) -> None:
+        pass
+
+    with serving(app, "127.0.0.1:0") as url:
+        print(url, flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_a_body_that_nests_deep_does_not_end_the_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SERVER, str(tmp_path / "own.db"), TOKEN]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        try:
+            for path in ("/v1/sessions", "/standard"):
+                for body in (b"[" * 100_000, b'{"a":' * 100_000, b'[{"session_id":' * 90_000):
+                    answer = httpx.post(url + path, content=body, headers=headers, trust_env=False)
+                    assert answer.status_code in (400, 422)
+            assert get(url + "/health").status_code == 200
+        finally:
+            process.stdin.close()
+            ended = process.wait(20)
+        assert ended == 0
+
+
+@pytest.fixture
+def hasty(store: SessionStore) -> Iterator[tuple[str, int]]:
+    """A server that waits for nobody."""
+    app = service_app("test", health=lambda: (True, {}), registry=CollectorRegistry())
+    take_sessions(app, store, token=TOKEN, wake=lambda: None)
+    with serving(app, "127.0.0.1:0", body_timeout_s=0.2, idle_timeout_s=0.2) as address:
+        yield address_of(address.removeprefix("http://"))
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(hasty: tuple[str, int]) -> None:
+    head = (
+        "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n"
+        f"Authorization: Bearer {TOKEN}\r\n\r\n[["
+    )
+    with socket.create_connection(hasty, timeout=10) as client:
+        client.sendall(head.encode())
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert b" 408 " in answer.splitlines()[0]
+    assert b"did not come within 0.2 s" in answer
+
+
+@pytest.mark.parametrize("begin", [b"", b"GET /health HT", b"GET /health HTTP/1.1\r\nHost: x\r\n"])
+def test_a_connection_that_asks_nothing_is_ended(hasty: tuple[str, int], begin: bytes) -> None:
+    with socket.create_connection(hasty, timeout=10) as client:
+        client.sendall(begin)
+        assert client.recv(65_536) == b""
+
+
+def test_a_connection_that_asked_once_is_ended_when_the_next_request_drips(
+    hasty: tuple[str, int],
+) -> None:
+    with socket.create_connection(hasty, timeout=10) as client:
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert answer.count(b"HTTP/1.1 200") == 1
+
+
+def test_connections_are_limited_and_those_that_go_make_room() -> None:
+    app = service_app("test", health=lambda: (True, {}), registry=CollectorRegistry())
+    with serving(app, "127.0.0.1:0", most_connections=5) as url:
+        place = address_of(url.removeprefix("http://"))
+        open_ones = [socket.create_connection(place, timeout=10) for _ in range(5)]
+        try:
+            assert get(url + "/health").status_code == 503
+        finally:
+            for one in open_ones:
+                one.close()
+        until = time.monotonic() + 10
+        while get(url + "/health").status_code != 200:
+            assert time.monotonic() < until
+
+
+def test_sessions_that_no_lot_can_have_had_are_refused_one_by_one(
+    url: str, store: SessionStore
+) -> None:
+    wrong: dict[str, dict[str, Any]] = {
+        "long": {"departure": "2019-11-30T00:00:00Z"},
+        "planned-long": {"estimated_departure": "2019-12-01T00:00:00Z"},
+        "old": {"arrival": "1969-01-01T00:00:00Z"},
+        "first": {"arrival": "0001-01-01T00:00:00+14:00"},
+        "late": {"arrival": "2100-01-01T00:00:00Z", "departure": "2100-01-02T00:00:00Z"},
+        "last": {"departure": "9999-12-31T23:59:59-12:00"},
+        "a\x00b": {},
+        "a\nb": {},
+    }
+    sent = [{**SESSION, "session_id": name, **fields} for name, fields in wrong.items()]
+    answer = post(url, [*sent, SESSION])
+    assert answer.status_code == 200
+    assert answer.json()["new"] == 1
+    assert answer.json()["known"] == 0
+    refused = answer.json()["refused"]
+    assert set(refused) == set(wrong)
+    assert "31 days after the arrival" in refused["long"]
+    assert "outside the years 2000 to 2099" in refused["old"]
+    assert "cannot be printed" in refused["a\x00b"]
+    assert list(store.frame()["session_id"]) == ["s-1"]
+    assert post(url, sent).json()["new"] == 0
+
+
+def test_a_stay_of_a_month_is_taken_and_not_a_microsecond_more(
+    url: str, store: SessionStore
+) -> None:
+    """What comes from a file is held to the same."""
+    assert post(url, [SESSION]).status_code == 200
+    one = store.frame().iloc[[0]]
+    stays = {"month": pd.Timedelta(days=31), "more": pd.Timedelta(days=31, microseconds=1)}
+    frames = [
+        one.assign(session_id=name, departure=one["arrival"] + stay) for name, stay in stays.items()
+    ]
+    taken = store.add(pd.concat(frames, ignore_index=True))
+    assert taken.new == ("month",)
+    assert set(taken.refused) == {"more"}
 
 
 def test_a_token_is_read_from_a_file_or_the_environment(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ second, for web3: a program that may not need a ledger imports it where it does.
 from __future__ import annotations
 
 import os
+import sys
 
 # Before anything imports web3: C instead of Python hashing makes a batch a tenth faster.
 os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
@@ -48,6 +49,11 @@ from trading.chain.typed import (
     sign_withdrawal,
 )
 from trading.chain.words import CHAIN, decode, encode
+
+# py-evm and py-ecc raise the limit to 100,000 where they are imported. Nothing here recurses so
+# deep, and with it the standard JSON parser overflows the C stack on a body of brackets, which ends
+# the process, instead of raising an error. So Python's own limit again.
+sys.setrecursionlimit(1_000)
 
 __all__ = [
     "CHAIN",

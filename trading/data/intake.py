@@ -65,6 +65,11 @@ class FileIntake:
         except InputError as error:
             self._tell(str(error))
             return None
+        except OSError as error:
+            # No fault of the file, such as a full disk for its copy: it is read again next time.
+            self._seen = None
+            self._tell(f"{self._path}: cannot be read for now ({error.strerror})")
+            return None
 
     def _parsed(self, content: bytes) -> pd.DataFrame | None:
         if self._path.suffix.lower() != ".csv" or content[:2] == b"\x1f\x8b":
@@ -101,15 +106,11 @@ class FolderIntake:
         self._path, self._read = path, read
         self._files: dict[Path, FileIntake] = {}
         self._held: list[pd.DataFrame] = []
+        self._told = ""
 
     def poll(self) -> pd.DataFrame | None:
         """What changed since the last look; where files tell of one session, one file at a time."""
-        for path in sorted(self._path.iterdir()) if self._path.is_dir() else []:
-            is_ours = path.is_file() and not path.name.startswith(".")
-            if is_ours and not path.name.endswith(UNFINISHED) and path not in self._files:
-                self._files[path] = FileIntake(path, self._read)
-        for path in [path for path in self._files if not path.exists()]:
-            del self._files[path]
+        self._look()
         self._held += [frame for file in self._files.values() if (frame := file.poll()) is not None]
         ready: list[pd.DataFrame] = []
         ids: set[str] = set()
@@ -117,6 +118,25 @@ class FolderIntake:
             ids |= set(self._held[0]["session_id"])
             ready.append(self._held.pop(0))
         return pd.concat(ready, ignore_index=True) if ready else None
+
+    def _look(self) -> None:
+        """Which files there are; those of the look before, where the folder cannot be read."""
+        try:
+            names = sorted(self._path.iterdir()) if self._path.is_dir() else []
+            ours = [path for path in names if _is_ours(path)]
+        except OSError as error:
+            sentence = f"{self._path}: cannot be read ({error.strerror})"
+            if sentence != self._told:
+                log.warning("sessions cannot be read", problem=sentence)
+            self._told = sentence
+            return
+        self._told = ""
+        self._files = {path: self._files.get(path) or FileIntake(path, self._read) for path in ours}
+
+
+def _is_ours(path: Path) -> bool:
+    is_whole = not path.name.startswith(".") and not path.name.endswith(UNFINISHED)
+    return is_whole and path.is_file()
 
 
 def intake_of(path: Path, read: ReadFile) -> Intake:

@@ -10,20 +10,33 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
+from pydantic import TypeAdapter
 from sqlalchemy import func, select
+from starlette.concurrency import run_in_threadpool
 
+from trading.chain import SeatSignature
 from trading.engine.service import Engine
 from trading.operators.exchange import PATH, SignatureIn
-from trading.serving import DEFAULT_LISTEN, Problem, service_app, serving
+from trading.serving import DEFAULT_LISTEN, Problem, body_as, service_app, serving
 from trading.store.measures import beats, by_label, counter, gauge, transactions
 from trading.store.requests import take_sessions
-from trading.store.schema import BATCHES, INTERVALS, MIRROR_BATCHES, SESSIONS, SIGNATURES
+from trading.store.schema import (
+    BATCHES,
+    INTERVALS,
+    MIRROR_BATCHES,
+    MIRROR_OPERATORS,
+    SESSIONS,
+    SIGNATURES,
+)
 
 STATES = ("written", "pending", "confirmed", "rejected", "settled", "refunded", "refused")
+MAX_SIGNATURE_BYTES = 2_000
+_SIGNATURE = TypeAdapter(SignatureIn)
+
 STALE_S = 60.0
 """An engine that has not looked at chain and sessions for this long is not well."""
 
@@ -43,16 +56,23 @@ def engine_app(engine: Engine, *, token: str | None = None) -> FastAPI:
         ["outcome"],
         registry=registry,
     )
-    for outcome in ("taken", "refused"):
+    for outcome in ("taken", "known", "refused"):
         came.labels(outcome)
     app = service_app("peercharge engine", health=lambda: engine_health(engine), registry=registry)
     take_sessions(app, engine.sessions, token=token, wake=engine.wake.set)
     lock = threading.Lock()
 
     @app.post(PATH)
-    def take_signature(signed: SignatureIn) -> dict[str, str]:
+    async def take_signature(request: Request) -> dict[str, str]:
+        signed = await body_as(request, _SIGNATURE, most_bytes=MAX_SIGNATURE_BYTES)
+        return await run_in_threadpool(take, signed.signature())
+
+    def take(signed: SeatSignature) -> dict[str, str]:
         with lock:
-            why_not = engine.clerk.take(signed.signature())
+            if _is_kept(engine, signed):
+                came.labels("known").inc()
+                return {"status": "taken"}
+            why_not = engine.clerk.take(signed)
         came.labels("refused" if why_not else "taken").inc()
         if why_not:
             raise Problem(422, why_not)
@@ -60,6 +80,26 @@ def engine_app(engine: Engine, *, token: str | None = None) -> FastAPI:
         return {"status": "taken"}
 
     return app
+
+
+def _is_kept(engine: Engine, signed: SeatSignature) -> bool:
+    """Whether this very signature is at hand and of use: sent again, it costs no write."""
+    kept, batch, seat = SIGNATURES.c, BATCHES.c, MIRROR_OPERATORS.c
+    asked = (
+        select(kept.seat)
+        .join(BATCHES, batch.batch_id == kept.batch_id)
+        .join(MIRROR_OPERATORS, (seat.seat == kept.seat) & (seat.address == kept.signer))
+        .where(
+            kept.batch_id == signed.batch_id,
+            kept.seat == signed.seat,
+            kept.signer == signed.signer,
+            kept.r == signed.r,
+            kept.vs == signed.vs,
+            batch.is_closed.is_(False),
+        )
+    )
+    with engine.database.begin() as connection:
+        return connection.execute(asked).first() is not None
 
 
 def serve_engine(

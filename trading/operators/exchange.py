@@ -7,6 +7,7 @@ the exchange needs no password; what it does not take, it answers with a sentenc
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -14,12 +15,17 @@ from urllib.parse import urlsplit
 import httpx
 from eth_utils.address import to_checksum_address
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
 
 from trading.chain import SeatSignature
 from trading.errors import OptionError
 
 PATH = "/v1/signatures"
 TIMEOUT_S = 3.0
+"""For a whole answer: an engine that drips it byte by byte holds up nobody for longer."""
+
+MOST_BYTES = 4_096
+"""So much of an answer is read; a problem document is shorter."""
 
 _Hash = Annotated[str, Field(strict=True, pattern="^0x[0-9a-f]{64}$")]
 _Address = Annotated[str, Field(strict=True, pattern="^0x[0-9a-fA-F]{40}$")]
@@ -89,28 +95,61 @@ class Exchange:
         # A proxy of the environment has no business between two parties of the consortium, and
         # certificates, which take long to load, none where there is no TLS.
         is_tls = parts.scheme == "https"
-        self._client = httpx.Client(timeout=timeout_s, trust_env=False, verify=is_tls)
+        self._timeout_s = timeout_s
+        # httpx counts its timeout anew at each read. A deadline over all of an exchange takes an
+        # event loop, which lives as long as the connections that belong to it.
+        self._runner = asyncio.Runner()
+        self._client = httpx.AsyncClient(
+            timeout=timeout_s,
+            trust_env=False,
+            verify=is_tls,
+            # Whatever is packed may be larger than it looks.
+            headers={"Accept-Encoding": "identity"},
+        )
 
     def close(self) -> None:
         """End its connections."""
-        self._client.close()
+        with self._runner:
+            self._runner.run(self._client.aclose())
 
     def send(self, signed: SeatSignature) -> Answer:
-        """Send a signature; sending it again changes nothing."""
+        """Send a signature; sending it again changes nothing.
+
+        It returns within the timeout, whatever the engine does, and is for one thread at a time.
+        """
         try:
-            answer = self._client.post(self._url, json=SignatureIn.of(signed).model_dump())
+            return self._runner.run(self._send(SignatureIn.of(signed).model_dump()))
+        except TimeoutError:
+            sentence = f"no whole answer within {self._timeout_s:g} s"
+            return Answer(is_taken=False, is_reached=False, sentence=sentence)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             said = str(error) or type(error).__name__
             return Answer(is_taken=False, is_reached=False, sentence=f"no answer ({said})")
+
+    async def _send(self, content: dict[str, object]) -> Answer:
+        async with (
+            asyncio.timeout(self._timeout_s),
+            self._client.stream("POST", self._url, json=content) as answer,
+        ):
+            told = b""
+            async for part in answer.aiter_raw(MOST_BYTES):
+                told = (told + part)[:MOST_BYTES]
+                if len(told) == MOST_BYTES:
+                    break
         if answer.is_success:
             return Answer(is_taken=True, is_reached=True)
-        return Answer(is_taken=False, is_reached=True, sentence=_detail(answer))
+        return Answer(
+            is_taken=False, is_reached=True, sentence=_detail(told, status=answer.status_code)
+        )
 
 
-def _detail(answer: httpx.Response) -> str:
+def _detail(told: bytes, *, status: int) -> str:
     try:
-        told = answer.json()
+        # Not `json`: this parser bounds how deep an answer nests.
+        document = from_json(told)
     except ValueError:
-        told = None
-    detail = told.get("detail") if isinstance(told, dict) else None
-    return str(detail)[:300] if detail else f"status {answer.status_code}"
+        document = None
+    detail = document.get("detail") if isinstance(document, dict) else None
+    if not isinstance(detail, str) or not detail:
+        return f"status {status}"
+    return "".join(one if one.isprintable() else " " for one in detail[:300])

@@ -1,8 +1,9 @@
 """`POST /v1/sessions`: sessions by HTTP, stored before they are answered.
 
 The body is an array of objects with the columns of `tables.SESSIONS`. A session that was sent
-before is taken again without harm. Who may send is told by a bearer token, which the environment
-names; without one the route refuses everybody.
+before is taken again without harm; one that is implausible or contradicts what came before is
+refused, and the others are taken. Who may send is told by a bearer token, which the environment
+names; without one the route refuses everybody. The token is looked at before the body is read.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from fastapi import FastAPI, Header
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi import FastAPI, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from starlette.concurrency import run_in_threadpool
 
 from trading.errors import OptionError, TableError
-from trading.serving import Problem
-from trading.store.sessions import SessionStore
+from trading.serving import Problem, body_as
+from trading.store.sessions import SessionStore, implausible
 from trading.tables import UTC_TIME
 from trading.units import MAX_U32
 
@@ -50,6 +52,9 @@ class SessionIn(BaseModel):
     discharge_power_w: _Wh
     reserve_soc: _Fraction
     v2g_cap_wh: _Wh | None = None
+
+
+_SESSIONS = TypeAdapter(Annotated[list[SessionIn], Field(min_length=1, max_length=MOST_SESSIONS)])
 
 
 def token_of_environment(environment: Mapping[str, str] | None = None) -> str | None:
@@ -88,24 +93,33 @@ def take_sessions(
     lock = threading.Lock()
 
     @app.post("/v1/sessions")
-    def take(
-        sessions: Annotated[list[SessionIn], Field(min_length=1, max_length=MOST_SESSIONS)],
-        authorization: Annotated[str, Header()] = "",
-    ) -> dict[str, Any]:
-        _check_token(authorization, token)
-        try:
-            with lock:
-                taken = store.add(_frame(sessions))
-        except TableError as error:
-            raise Problem(422, str(error)) from None
-        if taken.new or taken.changed:
+    async def take(request: Request) -> dict[str, Any]:
+        _check_token(request.headers.get("authorization", ""), token)
+        return await run_in_threadpool(add, await body_as(request, _SESSIONS))
+
+    def add(sessions: list[SessionIn]) -> dict[str, Any]:
+        refused = {}
+        for one in sessions:
+            # Before there is a table: not every time that has a name fits into a column.
+            why_not = implausible(
+                one.session_id, one.arrival, one.departure, one.estimated_departure
+            )
+            if why_not:
+                refused[one.session_id] = why_not
+        kept = [one for one in sessions if one.session_id not in refused]
+        new = changed = known = 0
+        if kept:
+            try:
+                with lock:
+                    taken = store.add(_frame(kept))
+            except TableError as error:
+                raise Problem(422, str(error)) from None
+            new, changed = len(taken.new), len(taken.changed)
+            known = len(kept) - new - changed - len(taken.refused)
+            refused |= taken.refused
+        if new or changed:
             wake()
-        return {
-            "new": len(taken.new),
-            "changed": len(taken.changed),
-            "known": len(sessions) - len(taken.new) - len(taken.changed) - len(taken.refused),
-            "refused": taken.refused,
-        }
+        return {"new": new, "changed": changed, "known": known, "refused": refused}
 
 
 def _check_token(authorization: str, token: str | None) -> None:

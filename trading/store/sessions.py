@@ -2,14 +2,17 @@
 
 A session that comes again, as when a file is read again, changes nothing but its departure: what
 was planned becomes what was. Anything else that differs is refused, and what came first stands.
+An implausible session is refused too, and those that came with it are taken.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -23,6 +26,15 @@ from trading.units import MAX_U32
 _TIMES = ("arrival", "departure", "estimated_departure")
 _MAY_CHANGE = ("departure",)
 
+FIRST_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+END_OF_TIMES = datetime(2100, 1, 1, tzinfo=UTC)
+LONGEST_STAY = timedelta(days=31)
+"""Work and memory grow with a stay. Assumption: nobody charges and trades for more than a month."""
+
+LONGEST_ID = 200
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What no id holds: PostgreSQL keeps no NUL, UTF-8 has no half of a pair."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
@@ -31,7 +43,7 @@ class Taken:
     Attributes:
         new: ids of those not seen before.
         changed: ids of those whose departure is another now.
-        refused: id to a sentence, for those that contradict what is stored.
+        refused: id to a sentence, for those that are implausible or contradict what is stored.
     """
 
     new: tuple[str, ...]
@@ -56,12 +68,16 @@ class SessionStore:
         Raises:
             TableError: the table breaks its schema; none of it is taken.
         """
-        rows = _plain(check(sessions, SESSIONS))
+        checked = check(sessions, SESSIONS)
+        rows, unlikely = _plain(checked), _unlikely(checked)
         new, changed, refused = [], [], {}
         with self._database.begin() as connection:
             known = {row.session_id: row.content for row in connection.execute(select(ROWS))}
             for row in rows:
                 name, content = str(row["session_id"]), json.dumps(row)
+                if name in unlikely:
+                    refused[name] = unlikely[name]
+                    continue
                 if name not in known:
                     connection.execute(
                         insert(ROWS).values(
@@ -101,6 +117,51 @@ class SessionStore:
             gone = connection.execute(delete(ROWS).where(ROWS.c.session_id == session_id))
             self.version += 1
             return bool(gone.rowcount)
+
+
+def implausible(
+    session_id: str, arrival: datetime, departure: datetime, estimated: datetime | None
+) -> str:
+    """Why no lot can have had such a session, as a sentence; empty where it can.
+
+    Times are aware. A party takes no session in that this refuses: one with a stay of centuries
+    would be stored first, and then keep the party from all others.
+
+    >>> implausible("a", datetime(1970, 1, 1, tzinfo=UTC), datetime(2019, 1, 1, tzinfo=UTC), None)
+    "session 'a': arrival 1970-01-01T00:00:00+00:00 is outside the years 2000 to 2099."
+    """
+    if len(session_id) > LONGEST_ID:
+        return f"session {session_id[:40]!r}...: its id is longer than {LONGEST_ID} characters."
+    if _UNPRINTABLE.search(session_id):
+        return f"session {session_id!r}: its id holds a character that cannot be printed."
+    times = {"arrival": arrival, "departure": departure, "estimated_departure": estimated}
+    for name, time_ in times.items():
+        if time_ is None:
+            continue
+        if not FIRST_TIME <= time_ < END_OF_TIMES:
+            years = f"{FIRST_TIME.year} to {END_OF_TIMES.year - 1}"
+            return (
+                f"session {session_id!r}: {name} {time_.isoformat()} is outside the years {years}."
+            )
+        if time_ - arrival > LONGEST_STAY:
+            return (
+                f"session {session_id!r}: {name} {time_.isoformat()} is more than "
+                f"{LONGEST_STAY.days} days after the arrival."
+            )
+    return ""
+
+
+def _unlikely(frame: pd.DataFrame) -> dict[str, str]:
+    columns = (frame[name] for name in ("session_id", *_TIMES))
+    return {
+        name: why_not
+        for name, arrival, departure, estimated in zip(*columns, strict=True)
+        if (
+            why_not := implausible(
+                name, arrival, departure, None if pd.isna(estimated) else estimated
+            )
+        )
+    }
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:

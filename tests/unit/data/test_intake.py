@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -105,6 +106,43 @@ def test_a_folder_that_goes_stops_nobody(tmp_path: Path) -> None:
 def test_a_path_from_which_nothing_can_come_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither it nor its folder is there"):
         intake_of(tmp_path / "no" / "sessions.csv", read)
+
+
+def test_a_disk_without_room_for_the_copy_is_told_once_and_the_file_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sessions.csv"
+    put(path, NAMES + "\n" + line("a") + "\n")
+    intake = FileIntake(path, read)
+    with monkeypatch.context() as patch, structlog.testing.capture_logs() as logs:
+        patch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+        assert [ids(intake) for _ in range(3)] == [[], [], []]
+    (told,) = [entry["problem"] for entry in logs]
+    assert f"{path}: cannot be read for now" in told
+    assert ids(intake) == ["a"], "though it did not change"
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told_once_and_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    there, folder = tmp_path / "there", tmp_path / "in"
+    there.mkdir()
+    put(there / "1.csv", NAMES + "\n" + line("a") + "\n")
+    folder.symlink_to(there)
+    intake = FolderIntake(folder, read)
+    assert ids(intake) == ["a"]
+    folder.unlink()
+    # The system refuses to follow this one, to root too.
+    folder.symlink_to("a" * 300)
+    with structlog.testing.capture_logs() as logs:
+        assert [ids(intake) for _ in range(3)] == [[], [], []]
+    (told,) = [entry["problem"] for entry in logs]
+    assert f"{folder}: cannot be read" in told
+    folder.unlink()
+    folder.symlink_to(there)
+    assert ids(intake) == [], "nothing changed meanwhile"
+    put(there / "2.csv", NAMES + "\n" + line("b") + "\n")
+    assert ids(intake) == ["b"]
 
 
 def test_other_formats_are_read_whole(tmp_path: Path) -> None:
