@@ -121,23 +121,27 @@ def _global_options(
     """Peer-to-peer energy trading among electric vehicles that share a parking lot."""
 
 
-app.command("demo", cls=LateHelp)(demo)
-app.command("simulate", cls=LateHelp)(simulate)
-app.command("case-study", cls=LateHelp)(case_study)
-app.command("match", cls=LateHelp)(match_fleet)
-app.command("compare", cls=LateHelp)(compare)
-app.command("sweep", cls=LateHelp)(sweep)
-app.command("study", cls=LateHelp)(study)
-app.command("run", cls=LateHelp)(run)
-app.command("operator", cls=LateHelp)(operator)
-app.command("serve")(serve)
-app.command("status")(status)
-app.command("audit")(audit_ledger)
-app.add_typer(database)
-app.add_typer(network, name="network")
-app.command("deploy")(deploy)
-app.add_typer(admin, name="admin")
-app.add_typer(account, name="account")
+TRADE = "Trade and study"
+CONSORTIUM = "Run a consortium"
+CARE = "Look after it"
+
+app.command("demo", cls=LateHelp, rich_help_panel=TRADE)(demo)
+app.command("simulate", cls=LateHelp, rich_help_panel=TRADE)(simulate)
+app.command("case-study", cls=LateHelp, rich_help_panel=TRADE)(case_study)
+app.command("match", cls=LateHelp, rich_help_panel=TRADE)(match_fleet)
+app.command("compare", cls=LateHelp, rich_help_panel=TRADE)(compare)
+app.command("sweep", cls=LateHelp, rich_help_panel=TRADE)(sweep)
+app.command("study", cls=LateHelp, rich_help_panel=TRADE)(study)
+app.add_typer(network, name="network", rich_help_panel=CONSORTIUM)
+app.command("deploy", rich_help_panel=CONSORTIUM)(deploy)
+app.add_typer(admin, name="admin", rich_help_panel=CONSORTIUM)
+app.add_typer(account, name="account", rich_help_panel=CONSORTIUM)
+app.command("run", cls=LateHelp, rich_help_panel=CONSORTIUM)(run)
+app.command("operator", cls=LateHelp, rich_help_panel=CONSORTIUM)(operator)
+app.command("serve", rich_help_panel=CONSORTIUM)(serve)
+app.command("status", rich_help_panel=CARE)(status)
+app.command("audit", rich_help_panel=CARE)(audit_ledger)
+app.add_typer(database, rich_help_panel=CARE)
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
-"""`peercharge database`: bring a database to this version, or rebuild its mirror of the chain."""
+"""`peercharge database`: copy a database, bring it to this version, or rebuild its mirror."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,7 +14,8 @@ from trading.cli.serve import Reorganises
 database = typer.Typer(
     name="database",
     no_args_is_help=True,
-    help="Bring an engine's or an operator's database to this version, or rebuild its mirror.",
+    help="Back up an engine's or an operator's database, bring it to this version, rebuild its "
+    "mirror of the chain.",
 )
 
 
@@ -26,6 +30,21 @@ def upgrade_database(database: DatabaseUrl) -> None:
         if before == after
         else f"the database went from version {before or 'none'} to {after}"
     )
+
+
+@database.command("backup")
+def backup_database(
+    database: DatabaseUrl,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", help="The copy; a file that exists is not replaced."),
+    ],
+) -> None:
+    """Copy an SQLite database as it is at one instant, while its process goes on with it."""
+    from trading.store import backup
+
+    backup(database, out)
+    typer.echo(f"written to {out}")
 
 
 @database.command("rebuild")

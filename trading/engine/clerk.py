@@ -10,9 +10,10 @@ contract refuses because of one trade is written again without it.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ import pandas as pd
 import structlog
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from trading.chain import BatchState, Consortium, Key, SeatSignature
+from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.chain import words as trade_words
 from trading.chain.rebuild import RebuiltBatch, fate
 from trading.engine.result import TRADE_COLUMNS
@@ -118,6 +119,7 @@ class Clerk:
         self._clock = clock
         self._most_trades = consortium.limits.max_trades
         self._reorganisations = mirror.reorganisations
+        self._compared = 0
 
     # ------------------------------------------------------------------ a batch begins
 
@@ -179,20 +181,35 @@ class Clerk:
             words=packed,
         )
         locked = cost_ueur(table["energy_wh"].to_numpy(), table["price_ueur_per_kwh"].to_numpy())
+        self._keep(
+            connection,
+            table,
+            batch_id=batch_id,
+            lot=lot,
+            start_s=start_s,
+            settle_from_s=settle_from_s,
+            deadline=deadline,
+            words=_packed(packed),
+            locked_ueur=int(locked.sum()),
+        )
+        call = self._consortium.call("submit", packed, deadline, by=self._engine)
+        self._outbox.write(connection, call, subject=batch_id)
+        log.info("batch written", batch=batch_id, trades=len(table), interval=start_s)
+        return batch_id
+
+    def _keep(
+        self, connection: Connection, trades: pd.DataFrame, *, batch_id: str, **values: Any
+    ) -> None:
+        """Write down a batch and who is who in it: `trade_id`, `buyer_id` and `seller_id`."""
         connection.execute(
             insert(BATCHES).values(
                 batch_id=batch_id,
-                lot=lot,
-                start_s=start_s,
-                settle_from_s=settle_from_s,
-                deadline=deadline,
                 submitter=self._engine.address,
-                words=_packed(packed),
-                locked_ueur=int(locked.sum()),
                 written_at=self._clock(),
+                **values,
             )
         )
-        rows = zip(table["trade_id"], table["buyer_id"], table["seller_id"], strict=True)
+        rows = zip(trades["trade_id"], trades["buyer_id"], trades["seller_id"], strict=True)
         connection.execute(
             insert(TRADES),
             [
@@ -206,10 +223,77 @@ class Clerk:
                 for position, (trade, buyer, seller) in enumerate(rows)
             ],
         )
-        call = self._consortium.call("submit", packed, deadline, by=self._engine)
-        self._outbox.write(connection, call, subject=batch_id)
-        log.info("batch written", batch=batch_id, trades=len(table), interval=start_s)
-        return batch_id
+
+    # ------------------------------------------------------------------ a batch is found again
+
+    def strangers(self) -> list[Submission]:
+        """Batches of this engine on the chain that its database does not hold, in chain order.
+
+        A batch is written down before it is sent, so there are none but after an older backup was
+        restored.
+        """
+        batches = self._mirror.ledger.batches
+        if len(batches) == self._compared:
+            return []
+        joined = MIRROR_BATCHES.outerjoin(BATCHES, MIRROR_BATCHES.c.batch_id == BATCHES.c.batch_id)
+        with self._database.begin() as connection:
+            rows = connection.execute(
+                select(MIRROR_BATCHES.c.batch_id)
+                .select_from(joined)
+                .where(
+                    MIRROR_BATCHES.c.submitter == self._engine.address,
+                    BATCHES.c.batch_id.is_(None),
+                )
+            )
+            unknown = {row.batch_id for row in rows}
+        self._compared = len(batches)
+        return [batches[name].submission for name in batches if name in unknown]
+
+    def take_up(
+        self,
+        connection: Connection,
+        submission: Submission,
+        *,
+        start_s: int,
+        settle_from_s: int,
+        session_of: Mapping[int, str],
+    ) -> None:
+        """Write down a batch that is on the chain only, so that it is followed to its end.
+
+        Args:
+            connection: the SQL transaction in which its interval is marked as traded.
+            submission: the batch, one of `strangers`.
+            start_s: start of its interval, Unix seconds.
+            settle_from_s: from when it may be settled, in the lot's time.
+            session_of: session by account; a party that is not in it is called by its account.
+        """
+        table = submission.trades
+        before = connection.execute(
+            select(func.count())
+            .select_from(TRADES.join(BATCHES))
+            .where(BATCHES.c.start_s == start_s, BATCHES.c.outcome != "refused")
+        ).scalar_one()
+        stamp = dt.datetime.fromtimestamp(start_s, dt.UTC).strftime("%Y%m%dT%H%MZ")
+        names = {
+            f"{side}_id": [
+                session_of.get(int(account), f"account {account}")
+                for account in table[f"{side}_account"]
+            ]
+            for side in ("buyer", "seller")
+        }
+        numbers = [f"{stamp}-{before + at:03d}" for at in range(len(table))]
+        self._keep(
+            connection,
+            table.assign(trade_id=numbers, **names),
+            batch_id=submission.batch_id,
+            lot=int(table["lot"].iloc[0]),
+            start_s=start_s,
+            settle_from_s=settle_from_s,
+            deadline=submission.deadline,
+            words=_packed(submission.words),
+            locked_ueur=submission.locked_ueur,
+        )
+        log.warning("batch taken up from the chain", batch=submission.batch_id, interval=start_s)
 
     def _sequences(self, connection: Connection, buyers: Sequence[int]) -> list[int]:
         """The next number of each buyer's trades; given once, whatever becomes of the batch."""

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 import structlog
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from trading.chain import Consortium, Key, Standstill
+from trading.chain.words import last_start_s
 from trading.data.intake import Intake
 from trading.engine.clerk import Clerk, trades_of
 from trading.engine.live import first_interval, interval_trades, last_interval
@@ -180,6 +181,7 @@ class Engine:
         """Take in what came, trade what is due, bring batches on; True if anything was traded."""
         self._take_sessions()
         self.clerk.step(self._lot_time())
+        self._take_up()
         traded = self._trade_due()
         self.outbox.push()
         self._watch.saw(self.mirror.head)
@@ -217,6 +219,38 @@ class Engine:
             self._frame = self.sessions.frame()
             self._first = first_interval(self.publication, self._frame)
             self._last = last_interval(self.publication, self._frame)
+
+    # ------------------------------------------------------------------ an older backup
+
+    def _take_up(self) -> None:
+        """Take up this engine's batches that only the chain knows: its database is a backup.
+
+        Their intervals count as traded, so that nothing of them is traded twice.
+        """
+        strangers = self.clerk.strangers()
+        if not strangers:
+            return
+        ledger, rules = self.mirror.ledger, self.publication.rules
+        tags = {self.tag_of(str(name)): str(name) for name in self._frame["session_id"]}
+        session_of = {
+            number: tags[account.tag]
+            for number, account in ledger.accounts.items()
+            if account.tag in tags
+        }
+        for submission in strangers:
+            start_s = last_start_s(submission.words)
+            row = self._row(start_s, "traded")
+            which = (INTERVALS.c.lot == row["lot"]) & (INTERVALS.c.start_s == start_s)
+            with self.database.begin() as connection:
+                connection.execute(delete(INTERVALS).where(which))
+                connection.execute(insert(INTERVALS).values(**row))
+                self.clerk.take_up(
+                    connection,
+                    submission,
+                    start_s=start_s,
+                    settle_from_s=rules.settled_from_s(start_s),
+                    session_of=session_of,
+                )
 
     # ------------------------------------------------------------------ intervals
 

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -134,6 +134,55 @@ def upgrade(url: str) -> tuple[str | None, str]:
             return before, _newest()
     finally:
         engine.dispose()
+
+
+def backup(url: str, target: Path) -> None:
+    """Copy an SQLite database as it is at one instant, while its process goes on with it.
+
+    Args:
+        url: as for `open_database`.
+        target: a file that does not exist yet; it appears when it is whole, for its owner only.
+
+    Raises:
+        OptionError: not such an address, or not SQLite, which has its own tool (`pg_dump`).
+        StoreError: the database or the copy cannot be read or written, or the file exists.
+    """
+    place = _place(url)
+    name = place.render_as_string(hide_password=True)
+    file = place.database
+    if place.get_backend_name() != "sqlite" or file in (None, "", ":memory:"):
+        raise OptionError("database", name, "a file of SQLite; copy PostgreSQL with pg_dump")
+    assert file is not None
+    if target.exists():
+        raise StoreError(f"{target} exists already, and a backup is never replaced; name another.")
+    with _existing(place, name):
+        part = target.with_name(f"{target.name}.part")
+        try:
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            with failing(str(part)):
+                _copy(Path(file), part)
+            part.rename(target)
+        except OSError as error:
+            raise StoreError(
+                f"{target} cannot be written ({error.strerror}); check the path and its "
+                "permissions."
+            ) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _copy(file: Path, target: Path) -> None:
+    uri = f"{file.absolute().as_uri()}?mode=rw"
+    with (
+        closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S)) as source,
+        closing(sqlite3.connect(target)) as copied,
+    ):
+        source.backup(copied)
+        # The copy is one file: what restores it need not know of a log beside it.
+        copied.execute("PRAGMA journal_mode=DELETE")
+        found = copied.execute("PRAGMA quick_check").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
 
 
 @contextmanager
