@@ -7,14 +7,16 @@ chain is, and not where its memory was.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from trading.chain import BatchState
 from trading.chain.rebuild import Ledger
-from trading.lot import Stays, intervals_of
-from trading.lot.lot import Interval
+from trading.lot import Lot, Stays, Terms, intervals_of
+from trading.lot.lot import Interval, Offers
 from trading.lot.simulation import matched, trades_of_interval
-from trading.market import MECHANISMS
+from trading.market import MECHANISMS, Fills
 from trading.operators.evidence import admitted, taking_part
 from trading.operators.examiner import trades_in
 from trading.operators.pseudonyms import TagOf
@@ -44,6 +46,73 @@ def last_interval(publication: Publication, sessions: pd.DataFrame) -> int | Non
     return intervals_of(Stays(sessions, publication.rules))[-1].start_s
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """A lot and all who matter in it at an instant.
+
+    Attributes:
+        stays: the sessions in the lot, and all whom they met there.
+        accounts: each session's code by the number of its account.
+        fills: trades that the chain confirmed: (batch, start of the interval in Unix s, fills).
+    """
+
+    stays: Stays
+    accounts: dict[int, int]
+    fills: tuple[tuple[str, int, Fills], ...]
+
+    def lot_at(self, terms: Terms, start_s: int) -> Lot:
+        """The lot at the beginning of an interval, moved along by what the chain confirmed."""
+        replica = Replica(self.stays, terms)
+        for batch_id, at_s, fills in self.fills:
+            replica.add(batch_id, at_s, fills)
+        return replica.at(start_s)
+
+
+def present_at(
+    publication: Publication, sessions: pd.DataFrame, ledger: Ledger, *, tag_of: TagOf, at_s: int
+) -> Present | None:
+    """Who matters in the lot at an instant, and what they have traded; None for nobody.
+
+    Args:
+        publication: the lot's market.
+        sessions: a SESSIONS table of all that came.
+        ledger: the consortium as the chain has it.
+        tag_of: what a session's account is registered under.
+        at_s: Unix seconds.
+    """
+    there = together(sessions, at_s)
+    if there.empty:
+        return None
+    stays = Stays(there, publication.rules)
+    accounts = accounts_by_session(stays, ledger, tag_of)
+    fills: list[tuple[str, int, Fills]] = []
+    for batch_id, batch in ledger.batches.items():
+        if batch.stored in FLOWS and may_matter(batch.submission, stays):
+            trades = trades_in(batch.submission)
+            of_lot = trades[trades["lot"] == publication.lot]
+            fills += [(batch_id, at, found) for at, found in fills_of(of_lot, accounts)]
+    return Present(stays=stays, accounts=accounts, fills=tuple(fills))
+
+
+def interval_offers(
+    publication: Publication, present: Present, ledger: Ledger, *, start_s: int
+) -> Offers | None:
+    """What is bid and asked for the interval that begins at `start_s`; None without both.
+
+    Sessions without an account, or without a mandate that is valid, take no part.
+    """
+    rules = publication.rules
+    interval = Interval(
+        start_s=start_s, end_s=start_s + rules.interval_s, gate_s=start_s - rules.gate_lead_s
+    )
+    now = present.lot_at(publication.terms, start_s)
+    offers = now.offers(interval)
+    if offers is None:
+        return None
+    enabled = taking_part(ledger, present.accounts, n=len(present.stays), gate_s=interval.gate_s)
+    return admitted(offers, now, enabled=enabled, trusted_soc=publication.trusted_soc)
+
+
 def interval_trades(
     publication: Publication,
     sessions: pd.DataFrame,
@@ -63,34 +132,20 @@ def interval_trades(
 
     Returns:
         a TRADES table with `buyer_account` and `seller_account`, or None where nothing is traded.
-        Sessions without an account, or without a mandate that is valid, take no part.
     """
-    rules = publication.rules
-    there = together(sessions, start_s - rules.gate_lead_s)
-    if there.empty:
+    gate_s = start_s - publication.rules.gate_lead_s
+    present = present_at(publication, sessions, ledger, tag_of=tag_of, at_s=gate_s)
+    if present is None:
         return None
-    stays = Stays(there, rules)
-    accounts = accounts_by_session(stays, ledger, tag_of)
-    replica = Replica(stays, publication.terms)
-    for batch_id, batch in ledger.batches.items():
-        if batch.stored in FLOWS and may_matter(batch.submission, stays):
-            trades = trades_in(batch.submission)
-            for at_s, fills in fills_of(trades[trades["lot"] == publication.lot], accounts):
-                replica.add(batch_id, at_s, fills)
-    interval = Interval(
-        start_s=start_s, end_s=start_s + rules.interval_s, gate_s=start_s - rules.gate_lead_s
-    )
-    now = replica.at(start_s)
-    offers = now.offers(interval)
+    offers = interval_offers(publication, present, ledger, start_s=start_s)
     if offers is None:
         return None
-    enabled = taking_part(ledger, accounts, n=len(stays), gate_s=interval.gate_s)
-    offers = admitted(offers, now, enabled=enabled, trusted_soc=publication.trusted_soc)
+    stays = present.stays
     market = matched(stays, offers, MECHANISMS[publication.mechanism])
     if market is None or not len(market[0]):
         return None
     trades = trades_of_interval(stays, start_s, market[0])
-    number_of = {str(stays.ids[code]): number for number, code in accounts.items()}
+    number_of = {str(stays.ids[code]): number for number, code in present.accounts.items()}
     return trades.assign(
         buyer_account=trades["buyer_id"].map(number_of).astype("int64"),
         seller_account=trades["seller_id"].map(number_of).astype("int64"),

@@ -100,6 +100,12 @@ def status_of(connection: Connection, *, now_s: float) -> Status:
     )
 
 
+def standing_of(connection: Connection, batch_id: str, *, now_s: float) -> Standing | None:
+    """Where one batch stands; None where this engine has no such batch."""
+    row = connection.execute(select(BATCHES).where(BATCHES.c.batch_id == batch_id)).first()
+    return None if row is None else _standing(connection, row, now_s)
+
+
 def _standing(connection: Connection, row: Row[Any], now_s: float) -> Standing:
     on_chain = connection.execute(
         select(MIRROR_BATCHES).where(MIRROR_BATCHES.c.batch_id == row.batch_id)

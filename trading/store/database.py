@@ -29,6 +29,8 @@ from trading.store.schema import IDENTITY
 BUSY_S = 10
 """How long a locked SQLite file is waited for."""
 
+_LOOKS = "looks"
+_SNAPSHOT = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
 _ADVISORY_LOCK = 0x7065_6572
 _SCRIPTS = Path(__file__).parent / "migrations"
 _FULL = re.compile(r"disk is full|no space left|could not extend", re.IGNORECASE)
@@ -57,6 +59,20 @@ class Database:
         """
         with failing(self.name), self._engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """One snapshot to read from, which takes no lock and waits for nobody who writes.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        options: dict[str, Any] = {_LOOKS: True} if is_sqlite else _SNAPSHOT
+        with failing(self.name), self._engine.connect() as connection:
+            connection.execution_options(**options)
+            with connection.begin():
+                yield connection
 
     def belong(self, identity: dict[str, str]) -> None:
         """Bind a new database to what it is for, such as a contract on a chain.
@@ -179,7 +195,8 @@ def _engine(place: URL, name: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        looks = connection.get_execution_options().get(_LOOKS)
+        connection.exec_driver_sql("BEGIN" if looks else "BEGIN IMMEDIATE")
 
     return engine
 
