@@ -32,6 +32,7 @@ from trading.cli.simulate import demo, simulate
 from trading.cli.status import status
 from trading.cli.study import study
 from trading.cli.sweep import sweep
+from trading.cli.web import serve
 from trading.errors import InputError, OptionError, PeerchargeError
 
 __all__ = ["app", "main"]
@@ -129,6 +130,7 @@ app.command("sweep", cls=LateHelp)(sweep)
 app.command("study", cls=LateHelp)(study)
 app.command("run", cls=LateHelp)(run)
 app.command("operator", cls=LateHelp)(operator)
+app.command("serve")(serve)
 app.command("status")(status)
 app.command("audit")(audit_ledger)
 app.add_typer(database)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,10 +91,9 @@ class SessionStore:
 
     def frame(self) -> pd.DataFrame:
         """All sessions as a SESSIONS table, sorted by id."""
-        with self._database.begin() as connection:
+        with self._database.look() as connection:
             contents = connection.execute(select(ROWS.c.content).order_by(ROWS.c.session_id))
-            rows = [json.loads(row.content) for row in contents]
-        return _table(rows)
+            return sessions_table([row.content for row in contents])
 
     def erase(self, session_id: str) -> bool:
         """Delete a session: who was where is not needed once its trades are settled."""
@@ -120,7 +119,9 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def sessions_table(contents: Iterable[str]) -> pd.DataFrame:
+    """The SESSIONS table of what is stored of sessions, in their order."""
+    rows = [json.loads(content) for content in contents]
     frame = pd.DataFrame(rows, columns=list(SESSIONS.columns))
     # Who said nothing of a cap has none.
     frame["v2g_cap_wh"] = frame["v2g_cap_wh"].astype("Int64").fillna(MAX_U32).astype("int64")

@@ -1,0 +1,190 @@
+"""`peercharge serve`: the HTTP API over an engine's database."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trading.cli.run import DatabaseUrl, MarketFile
+from trading.cli.serve import (
+    LogFormatName,
+    Salts,
+    SimulatedSalts,
+    ended_by_signals,
+    start_logs,
+    tags,
+)
+
+if TYPE_CHECKING:
+    from trading.web import DevelopmentIssuer, EngineDoor, Tokens
+
+LISTEN = "127.0.0.1:8800"
+
+
+def serve(
+    database: DatabaseUrl,
+    market: MarketFile = None,
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to answer.")
+    ] = LISTEN,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="URL",
+            help="The engine's address, to which sessions go; it asks for the token in "
+            "PEERCHARGE_SESSIONS_TOKEN or its _FILE. Without it none are taken.",
+        ),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            "--runs", exists=True, file_okay=False, metavar="DIR", help="Folder of finished runs."
+        ),
+    ] = None,
+    salts: Salts = None,
+    simulated_drivers: SimulatedSalts = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="The engine replays past days: its time is now.")
+    ] = False,
+    issuer: Annotated[
+        str,
+        typer.Option(
+            "--issuer", metavar="URL", envvar="PEERCHARGE_ISSUER", help="The OIDC issuer to trust."
+        ),
+    ] = "",
+    audience: Annotated[
+        str, typer.Option("--audience", metavar="NAME", help="This service, as tokens name it.")
+    ] = "peercharge",
+    roles_claim: Annotated[
+        str,
+        typer.Option(
+            "--roles-claim",
+            metavar="NAME",
+            help="The claim that lists roles; dots lead into it, as in realm_access.roles.",
+        ),
+    ] = "roles",
+    development_issuer: Annotated[
+        bool,
+        typer.Option(
+            "--development-issuer",
+            help="Issue tokens here, and print one for each role. On this machine only.",
+        ),
+    ] = False,
+    driver_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--driver-of",
+            metavar="SESSION",
+            help="A session of the development issuer's driver; may be repeated.",
+        ),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cors-origin",
+            metavar="ORIGIN",
+            help="A site whose pages may call; may be repeated. None by default.",
+        ),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.1, help="Requests a second that a caller may send.")
+    ] = 100.0,
+    log_format: LogFormatName = "json",
+) -> None:
+    """Serve the HTTP API: what an engine has, to whom it may concern.
+
+    It reads the database while the engine runs, and never writes to it. End it with Ctrl-C.
+    """
+    from trading.publication import read_publication
+    from trading.serving import address_of, serving
+    from trading.store import open_database
+    from trading.web import RateLimit, Runs, Source, create_app
+
+    host, _port = address_of(listen)
+    own_issuer = _own_issuer(development_issuer, issuer, host)
+    tokens = _tokens(own_issuer, issuer, audience, roles_claim)
+    publication = read_publication(market)
+    seed = publication.rules.seed if simulated_drivers else None
+    tag_of = tags(salts, simulated_seed=seed)
+    start_logs(log_format, "web")
+    with open_database(database, alone=False) as opened, _door(engine) as door:
+        source = Source(
+            database=opened,
+            publication=publication,
+            tag_of=tag_of,
+            door=door,
+            runs=Runs(runs) if runs is not None else None,
+            replay=replay,
+        )
+        app = create_app(
+            source,
+            tokens,
+            rates=RateLimit(rate, max(1, round(4 * rate))),
+            cors_origins=tuple(cors_origin or ()),
+            issuer=own_issuer,
+        )
+        with serving(app, listen) as address:
+            if own_issuer is not None:
+                printed = own_issuer.token_of_each_role(driver_of=tuple(driver_of or ()))
+                for role, token in printed.items():
+                    typer.echo(f"{role} {token}")
+            typer.echo(f"serving {address}", err=True)
+            ended_by_signals(threading.Event()).wait()
+
+
+def _own_issuer(is_wanted: bool, issuer: str, host: str) -> DevelopmentIssuer | None:
+    from trading.errors import OptionError
+    from trading.web import DevelopmentIssuer, refuse_unless_loopback
+
+    if not is_wanted:
+        return None
+    if issuer:
+        raise OptionError("issuer", issuer, "no issuer beside --development-issuer")
+    refuse_unless_loopback(host)
+    return DevelopmentIssuer()
+
+
+def _tokens(
+    own_issuer: DevelopmentIssuer | None, issuer: str, audience: str, roles_claim: str
+) -> Tokens:
+    from trading.errors import OptionError
+    from trading.web import DiscoveredKeys, Tokens
+
+    if own_issuer is not None:
+        return own_issuer.tokens()
+    if not issuer:
+        expected = "an OIDC issuer's URL, or --development-issuer to try it out"
+        raise OptionError("issuer", issuer, expected)
+    return Tokens(
+        issuer=issuer, audience=audience, keys=DiscoveredKeys(issuer), roles_claim=roles_claim
+    )
+
+
+@contextmanager
+def _door(engine: str | None) -> Iterator[EngineDoor | None]:
+    import httpx
+
+    from trading.errors import OptionError
+    from trading.store.requests import TOKEN_VARIABLE, token_of_environment
+    from trading.web import EngineDoor
+    from trading.web.door import TIMEOUT_S
+
+    if engine is None:
+        yield None
+        return
+    token = token_of_environment(os.environ)
+    if token is None:
+        raise OptionError(TOKEN_VARIABLE, "", "the token that the engine asks for")
+    try:
+        client = httpx.Client(base_url=engine, timeout=TIMEOUT_S)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        raise OptionError("engine", engine, "the engine's http:// address") from None
+    with client:
+        yield EngineDoor(client, token=token)

@@ -1,0 +1,22 @@
+"""The HTTP API over an engine's database: `create_app` and what it is made of."""
+
+from trading.web.app import create_app
+from trading.web.auth import DiscoveredKeys, Role, Tokens
+from trading.web.door import EngineDoor
+from trading.web.issuer import DevelopmentIssuer, refuse_unless_loopback
+from trading.web.limits import RateLimit
+from trading.web.runs import Runs
+from trading.web.source import Source
+
+__all__ = [
+    "DevelopmentIssuer",
+    "DiscoveredKeys",
+    "EngineDoor",
+    "RateLimit",
+    "Role",
+    "Runs",
+    "Source",
+    "Tokens",
+    "create_app",
+    "refuse_unless_loopback",
+]

@@ -1,0 +1,126 @@
+"""The application: routes, who may call them, and what keeps it safe, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from trading.errors import StoreError
+from trading.web.auth import Allowed, Tokens
+from trading.web.issuer import DevelopmentIssuer
+from trading.web.limits import RateLimit, SecurityHeaders
+from trading.web.problems import ProblemOut, answer_problems
+from trading.web.routes import events, ledger, market, runs, sessions, trades
+from trading.web.rows import HealthOut
+from trading.web.source import Source
+
+VERSION = "1"
+DESCRIPTION = """\
+Peer-to-peer energy trading in a parking lot: sessions in; vehicles, orders, trades, batches,
+accounts, series and runs out. Energy is in Wh, money in micro-euro (`ueur`), times are UTC.
+
+Lists answer in JSON, CSV or Parquet by `Accept`, a page at a time: `next` is the cursor of the next
+page. What is refused is told in `application/problem+json`, with what to do.
+"""
+PER_S = 100.0
+BURST = 400
+"""Requests that one caller may send a second, and at once."""
+
+
+def create_app(
+    source: Source,
+    tokens: Tokens,
+    *,
+    rates: RateLimit | None = None,
+    cors_origins: Sequence[str] = (),
+    issuer: DevelopmentIssuer | None = None,
+) -> FastAPI:
+    """The API over what an engine has.
+
+    Args:
+        source: what it reads, and where sessions go.
+        tokens: whose tokens it trusts.
+        rates: how much one caller may ask; the default is `PER_S` and `BURST`.
+        cors_origins: pages of other sites whose scripts may call; none by default.
+        issuer: for development: serve its configuration and keys, too.
+    """
+    app = FastAPI(
+        title="peercharge",
+        version=VERSION,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        separate_input_output_schemas=False,
+        strict_content_type=True,
+    )
+    app.state.source, app.state.tokens = source, tokens
+    app.state.rates = rates if rates is not None else RateLimit(PER_S, BURST)
+    answer_problems(app)
+    for topic in (sessions, market, trades, ledger, events, runs):
+        app.include_router(topic.router)
+    _add_health(app, source)
+    if issuer is not None:
+        app.include_router(issuer.router())
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+            expose_headers=["Link", "Retry-After"],
+        )
+    app.add_middleware(SecurityHeaders)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return app
+
+
+def roles_of(route: APIRoute) -> list[str] | None:
+    """The roles that may call a route, sorted; None for one that is open."""
+    for part in route.dependant.dependencies:
+        if isinstance(part.call, Allowed):
+            return sorted(part.call.roles)
+    return None
+
+
+def _add_health(app: FastAPI, source: Source) -> None:
+    @app.get("/health", tags=["health"], responses={503: {"model": HealthOut}})
+    def health(response: Response) -> HealthOut:
+        """Whether the service can answer; open to everybody."""
+        try:
+            with source.look() as connection:
+                head = source.head(connection)
+        except StoreError:
+            response.status_code = 503
+            return _health("failing", None)
+        return _health("ok", head)
+
+    def _health(status: Any, head: int | None) -> HealthOut:
+        return HealthOut(status=status, service="web", head=head, market=source.publication.digest)
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description, with the roles of each route in it."""
+    if app.openapi_schema is None:
+        told = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        told["components"]["schemas"]["ProblemOut"] = ProblemOut.model_json_schema()
+        for route in app.routes:
+            if not isinstance(route, APIRoute) or not route.include_in_schema:
+                continue
+            roles = roles_of(route)
+            for method in route.methods or ():
+                operation = told["paths"][route.path][method.lower()]
+                operation["x-roles"] = roles or []
+                operation["description"] = (
+                    f"{operation.get('description', '')}\n\n"
+                    + (f"For {', '.join(roles)}." if roles else "Open to everybody.")
+                ).strip()
+        app.openapi_schema = told
+    return app.openapi_schema

@@ -1,0 +1,291 @@
+"""Who calls, and what they may: OIDC bearer tokens, four roles, one's own vehicles.
+
+A token is a JWT signed by the configured issuer. Its claims say who somebody is:
+
+    sub                    the caller; in the log of every write
+    roles                  a list of `driver`, `aggregator`, `operator`, `authority`; the name of
+                           the claim is a setting, dots lead into it (`realm_access.roles`)
+    peercharge_owner       addresses that own accounts on the chain; a driver's vehicles are the
+                           sessions whose accounts they own
+    peercharge_sessions    session ids besides, for vehicles without an account
+
+A driver sees nothing but these. What a role may is said at each route, and a route that says
+nothing does not exist: `allow` is the only way to a `Principal`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Protocol
+
+import httpx
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, KeySet
+
+from trading.errors import OptionError
+from trading.web.limits import RateLimit
+from trading.web.problems import Problem
+
+log = structlog.get_logger(__name__)
+
+ALGORITHMS = ("ES256", "ES384", "EdDSA", "Ed25519", "PS256", "RS256")
+"""Signatures that are taken. None of them has a secret that a verifier could sign with."""
+
+OWNER_CLAIM = "peercharge_owner"
+SESSIONS_CLAIM = "peercharge_sessions"
+MOST_CLAIMED = 500
+LEEWAY_S = 30
+"""How far the issuer's clock may be from ours."""
+KEYS_REST_S = 60.0
+"""How long an issuer is not asked again for keys, whatever tokens say."""
+_TIMEOUT_S = 5.0
+
+
+class Role(StrEnum):
+    """Who somebody is to a lot."""
+
+    DRIVER = "driver"
+    AGGREGATOR = "aggregator"
+    OPERATOR = "operator"
+    AUTHORITY = "authority"
+
+
+SEES_VEHICLES = frozenset({Role.AGGREGATOR, Role.OPERATOR})
+"""Who sees all vehicles; the authority governs without knowing where whom's car stands."""
+SEES_TRADES = SEES_VEHICLES | {Role.AUTHORITY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Whoever sent a request.
+
+    Attributes:
+        subject: who, by the issuer's name for them.
+        roles: at least one.
+        owners: addresses of theirs, in lower case.
+        sessions: ids of sessions of theirs.
+        expires_at: Unix seconds until which the token holds.
+    """
+
+    subject: str
+    roles: frozenset[Role]
+    owners: frozenset[str] = frozenset()
+    sessions: frozenset[str] = frozenset()
+    expires_at: int
+
+    @property
+    def sees_vehicles(self) -> bool:
+        """Whether every vehicle is theirs to see, and not just their own."""
+        return bool(self.roles & SEES_VEHICLES)
+
+    @property
+    def sees_trades(self) -> bool:
+        """Whether every trade and account is theirs to see, though perhaps without names."""
+        return bool(self.roles & SEES_TRADES)
+
+
+class KeySource(Protocol):
+    """Where an issuer's public keys come from."""
+
+    def keys(self, *, again: bool = False) -> Sequence[Key]:
+        """The keys; with `again` as they are now, if that was not just asked."""
+
+
+class DiscoveredKeys:
+    """Keys of an issuer, found over `/.well-known/openid-configuration`."""
+
+    def __init__(self, issuer: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._issuer, self._clock = issuer, clock
+        self._keys: tuple[Key, ...] = ()
+        self._asked_at: float | None = None
+        self._lock = threading.Lock()
+
+    def keys(self, *, again: bool = False) -> Sequence[Key]:
+        """See `KeySource`.
+
+        Raises:
+            Problem: 503, the issuer does not answer and no keys are known.
+        """
+        with self._lock:
+            now = self._clock()
+            may_ask = self._asked_at is None or now - self._asked_at >= KEYS_REST_S
+            if may_ask and (again or not self._keys):
+                self._asked_at = now
+                self._ask()
+            if not self._keys:
+                raise Problem(503, "the issuer of tokens does not answer", headers=_soon(1))
+            return self._keys
+
+    def _ask(self) -> None:
+        try:
+            with httpx.Client(timeout=_TIMEOUT_S) as client:
+                place = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
+                told = client.get(place).raise_for_status().json()
+                if told["issuer"] != self._issuer:
+                    raise ValueError(f"it calls itself {told['issuer']!r}")
+                found = client.get(told["jwks_uri"]).raise_for_status().json()
+            self._keys = tuple(KeySet.import_key_set(found).keys)
+        except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
+            # Keys that are known stay good.
+            log.error("issuer's keys cannot be read", issuer=self._issuer, problem=str(error))
+
+
+class Tokens:
+    """Turns bearer tokens of one issuer into principals."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        keys: KeySource,
+        roles_claim: str = "roles",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Trust one issuer.
+
+        Args:
+            issuer: as in the claim `iss`.
+            audience: of this service, as in `aud`.
+            keys: its public keys.
+            roles_claim: where roles are, with dots.
+            clock: Unix seconds.
+        """
+        if not issuer or not audience:
+            raise OptionError("issuer", issuer, "an issuer's URL, and --audience beside it")
+        self._keys, self._path = keys, roles_claim.split(".")
+        self._clock = clock
+        self._registry = jwt.JWTClaimsRegistry(
+            now=lambda: int(clock()),
+            leeway=LEEWAY_S,
+            iss={"essential": True, "value": issuer},
+            aud={"essential": True, "value": audience},
+            sub={"essential": True},
+            exp={"essential": True},
+        )
+
+    def principal(self, token: str) -> Principal:
+        """Whose token it is.
+
+        Raises:
+            Problem: 401, it is none of the issuer's, for another service, or out of date; 403, it
+                gives no role; 503, the issuer does not answer.
+        """
+        try:
+            claims = jwt.decode(token, self._key_for(token), algorithms=list(ALGORITHMS)).claims
+            self._registry.validate(claims)
+        except (JoseError, ValueError) as error:
+            said = str(getattr(error, "description", "") or error) or type(error).__name__
+            raise unauthorized(f"the token is not valid: {said}") from None
+        roles = {Role(name) for name in _texts(self._roles(claims)) if name in set(Role)}
+        if not roles:
+            raise Problem(
+                403,
+                f"the token has no role in its claim {'.'.join(self._path)}",
+                "Have one of " + ", ".join(Role) + " given to this account at the issuer.",
+            )
+        return Principal(
+            subject=str(claims["sub"]),
+            roles=frozenset(roles),
+            owners=frozenset(name.lower() for name in _texts(claims.get(OWNER_CLAIM))),
+            sessions=frozenset(_texts(claims.get(SESSIONS_CLAIM))),
+            expires_at=int(claims["exp"]),
+        )
+
+    def _key_for(self, token: str) -> Key:
+        kid = jws.extract_compact(token.encode()).headers().get("kid")
+        for again in (False, True):
+            keys = self._keys.keys(again=again)
+            if kid is None and len(keys) == 1:
+                return keys[0]
+            found = [key for key in keys if kid is not None and key.kid == kid]
+            if found:
+                return found[0]
+        raise ValueError("it is signed by a key that the issuer does not have")
+
+    def _roles(self, claims: Mapping[str, Any]) -> object:
+        found: object = claims
+        for part in self._path:
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return found
+
+
+def unauthorized(detail: str) -> Problem:
+    """401, with what a client needs to know of how to do better."""
+    return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="peercharge"'})
+
+
+_bearer = HTTPBearer(
+    auto_error=False, bearerFormat="JWT", description="A token of the configured OIDC issuer."
+)
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+class Allowed:
+    """A dependency that gives the principal if one of its roles is among `roles`."""
+
+    def __init__(self, roles: frozenset[Role]) -> None:
+        self.roles = roles
+
+    def __call__(self, request: Request, credentials: _Credentials) -> Principal:
+        """Check token, rate and role, in this order.
+
+        Raises:
+            Problem: 401, 403 or 429.
+        """
+        rates: RateLimit = request.app.state.rates
+        tokens: Tokens = request.app.state.tokens
+        try:
+            if credentials is None:
+                raise unauthorized("this needs a bearer token, and none came")
+            principal = tokens.principal(credentials.credentials)
+        except Problem as error:
+            # Guessing is slowed down by address; who has a token is counted by name.
+            if error.status != 503:
+                _within(rates, f"address {request.client.host if request.client else ''}")
+            raise
+        _within(rates, f"subject {principal.subject}")
+        if not principal.roles & self.roles:
+            raise Problem(
+                403,
+                f"this is for {_listed(self.roles)}, and the token is of a "
+                f"{_listed(principal.roles)}",
+                "Use a token with such a role.",
+            )
+        return principal
+
+
+def allow(*roles: Role) -> Any:
+    """A route's parameter: the principal, who has one of these roles."""
+    return Depends(Allowed(frozenset(roles)))
+
+
+def _within(rates: RateLimit, caller: str) -> None:
+    wait_s = rates.take(caller)
+    if wait_s:
+        raise Problem(
+            429, "more requests than are allowed", "Wait as Retry-After says.",
+            headers=_soon(wait_s),
+        )  # fmt: skip
+
+
+def _soon(wait_s: float) -> dict[str, str]:
+    return {"Retry-After": str(max(1, round(wait_s + 0.5)))}
+
+
+def _listed(roles: frozenset[Role]) -> str:
+    return ", ".join(sorted(roles))
+
+
+def _texts(value: object) -> list[str]:
+    """A claim that is a text or a list of texts; all else counts as nothing."""
+    items = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return [item for item in items[:MOST_CLAIMED] if isinstance(item, str) and item]

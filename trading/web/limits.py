@@ -1,0 +1,77 @@
+"""What keeps one caller from being everybody's problem: rates, and headers for browsers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CALLERS_KEPT = 10_000
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept, Authorization",
+    "X-Content-Type-Options": "nosniff",
+}
+"""On every answer that does not set them itself."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    filled_at: float
+
+
+class RateLimit:
+    """A bucket of tokens for each caller: `per_s` come in, at most `burst` are kept.
+
+    Buckets that were not asked for longest are forgotten, so that memory is bounded.
+    """
+
+    def __init__(
+        self, per_s: float, burst: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_s, self._burst, self._clock = per_s, burst, clock
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, caller: str) -> float:
+        """Take one token; returns 0, or after how many seconds there is one again."""
+        now = self._clock()
+        with self._lock:
+            bucket = self._buckets.setdefault(caller, _Bucket(self._burst, now))
+            self._buckets.move_to_end(caller)
+            if len(self._buckets) > CALLERS_KEPT:
+                self._buckets.popitem(last=False)
+            gained = max(now - bucket.filled_at, 0.0) * self._per_s
+            bucket.tokens = min(bucket.tokens + gained, self._burst)
+            bucket.filled_at = now
+            if bucket.tokens >= 1:
+                bucket.tokens -= 1
+                return 0.0
+            return (1 - bucket.tokens) / self._per_s
+
+
+class SecurityHeaders:
+    """Adds `HEADERS` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, with the headers put into what goes back."""
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, sent)

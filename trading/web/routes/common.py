@@ -1,0 +1,52 @@
+"""What routes of several topics take as parameters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import AwareDatetime
+
+from trading.web.auth import Principal, Role, allow
+from trading.web.problems import documented
+from trading.web.source import Source
+
+Anyone = Annotated[Principal, allow(*Role)]
+LotParty = Annotated[Principal, allow(Role.DRIVER, Role.AGGREGATOR, Role.OPERATOR)]
+Consortium = Annotated[Principal, allow(Role.AGGREGATOR, Role.OPERATOR, Role.AUTHORITY)]
+Aggregator = Annotated[Principal, allow(Role.AGGREGATOR)]
+
+
+def _source(request: Request) -> Source:
+    source: Source = request.app.state.source
+    return source
+
+
+From = Annotated[Source, Depends(_source)]
+
+Since = Annotated[AwareDatetime | None, Query(description="From this time on.")]
+Until = Annotated[AwareDatetime | None, Query(description="Before this time.")]
+At = Annotated[
+    AwareDatetime | None, Query(description="At this time; by default now, or where a replay is.")
+]
+Text = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/]+$")]
+Whole = Annotated[int | None, Query(ge=0, le=2**32 - 1)]
+Address = Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{40}$")]
+BatchId = Annotated[str | None, Query(pattern="^0x[0-9a-f]{64}$")]
+
+
+def topic(name: str) -> APIRouter:
+    """Routes of one topic; what all of them may answer is declared here."""
+    return APIRouter(prefix="/api/v1", tags=[name], responses=documented(401, 403, 422, 429, 503))
+
+
+def iso(time: dt.datetime) -> str:
+    """A time as sessions are stored, so that texts compare as the times do."""
+    try:
+        found = time.astimezone(dt.UTC)
+    except OverflowError:
+        edge = dt.datetime.min if time.year == 1 else dt.datetime.max
+        found = edge.replace(tzinfo=dt.UTC)
+    return f"{found.year:04d}{found.strftime('-%m-%dT%H:%M:%S.%fZ')}"

@@ -1,0 +1,362 @@
+"""What the routes read: the engine's database, the lot's published market, folders of runs.
+
+The service writes to none of them. Sessions that come in go to the engine, which alone writes to
+its database; everything else is a look that waits for nobody (`Database.look`).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Row,
+    cast,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+)
+
+from trading.chain import BatchState, LedgerEvent
+from trading.chain.rebuild import Fold, Ledger, RebuiltBatch
+from trading.chain.records import Account, Mandate, Submission
+from trading.chain.words import WORD_BYTES
+from trading.engine.live import FLOWS
+from trading.operators import TagOf
+from trading.publication import Publication
+from trading.store import Database
+from trading.store.schema import (
+    BATCHES,
+    IDENTITY,
+    INTERVALS,
+    MIRROR_ACCOUNTS,
+    MIRROR_BATCHES,
+    MIRROR_BLOCKS,
+    MIRROR_EVENTS,
+    SESSIONS,
+)
+from trading.store.sessions import sessions_table
+from trading.web.auth import Principal
+from trading.web.door import SessionDoor
+from trading.web.runs import Runs
+
+KEPT_S = 1.0
+"""How old what was computed for one caller may be when another asks for the same."""
+
+GOVERNANCE = (
+    "AuthorityProposed", "AuthorityTransferred", "OperatorAdded", "OperatorRemoved",
+    "OperatorRotated", "QuorumSet", "PriceBandSet", "LargestSpreadSet", "LotSet", "AggregatorSet",
+    "Paused", "Unpaused",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What belongs to a caller."""
+
+    sessions: frozenset[str]
+    accounts: frozenset[int]
+
+
+class Kept:
+    """Computes a value once for all who ask within `kept_s`; one caller computes, others wait."""
+
+    def __init__(self, kept_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kept_s, self._clock = kept_s, clock
+        self._values: dict[Hashable, tuple[float, Any]] = {}
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The value under `key`, made anew where it is too old."""
+        with self._lock:
+            now = self._clock()
+            for old in [k for k, (at, _) in self._values.items() if now - at >= self._kept_s]:
+                del self._values[old]
+                self._locks.pop(old, None)
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            found = self._values.get(key)
+            if found is None:
+                found = (self._clock(), make())
+                self._values[key] = found
+            return found[1]
+
+
+@dataclass(kw_only=True)
+class Source:
+    """Everything that the routes read.
+
+    Attributes:
+        database: of an engine.
+        publication: the lot's market.
+        tag_of: what a session's account is registered under.
+        door: where sessions that come in go; None where none are taken.
+        runs: folders of finished runs; None without.
+        replay: whether the engine replays past days; then the lot's clock is where trading is.
+        clock: Unix seconds.
+        kept_s: see `KEPT_S`.
+    """
+
+    database: Database
+    publication: Publication
+    tag_of: TagOf
+    door: SessionDoor | None = None
+    runs: Runs | None = None
+    replay: bool = False
+    clock: Callable[[], float] = time.time
+    kept_s: float = KEPT_S
+    _fold: Fold = field(default_factory=Fold)
+    _folded: tuple[int, int, str] | None = None
+    _fold_lock: threading.Lock = field(default_factory=threading.Lock)
+    _frame: tuple[tuple[str, ...], pd.DataFrame] | None = None
+
+    def __post_init__(self) -> None:
+        self.kept = Kept(self.kept_s)
+
+    def look(self) -> AbstractContextManager[Connection]:
+        """One snapshot of the database.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return self.database.look()
+
+    # ------------------------------------------------------------------ whose is what
+
+    def own(self, connection: Connection, who: Principal) -> Own:
+        """A caller's sessions and accounts; for whoever sees all vehicles too it is just theirs."""
+        if not who.owners and not who.sessions:
+            return Own(sessions=frozenset(), accounts=frozenset())
+        by_tag = self.sessions_by_tag(connection)
+        known = set(
+            connection.execute(
+                select(SESSIONS.c.session_id).where(SESSIONS.c.session_id.in_(who.sessions))
+            ).scalars()
+        )
+        tags = [tag for name in known if (tag := self.tag_of(name)) is not None]
+        columns = MIRROR_ACCOUNTS.c
+        rows = connection.execute(
+            select(columns.account, columns.tag).where(
+                func.lower(columns.owner).in_(who.owners) | columns.tag.in_(tags)
+            )
+        ).all()
+        return Own(
+            sessions=frozenset(known | {by_tag[row.tag] for row in rows if row.tag in by_tag}),
+            accounts=frozenset(row.account for row in rows),
+        )
+
+    def sessions_by_tag(self, connection: Connection) -> dict[str, str]:
+        """Every session that is known by what its account is registered under."""
+
+        def read() -> dict[str, str]:
+            names = connection.execute(select(SESSIONS.c.session_id)).scalars()
+            tagged = ((self.tag_of(name), name) for name in names)
+            return {tag: name for tag, name in tagged if tag is not None}
+
+        found: dict[str, str] = self.kept.get("tags", read)
+        return found
+
+    # ------------------------------------------------------------------ the lot
+
+    def lot_time_s(self, connection: Connection) -> int:
+        """Now in the lot, Unix seconds: the wall's clock, or where a replay has come to."""
+        if self.replay:
+            latest = connection.execute(
+                select(func.max(INTERVALS.c.start_s)).where(INTERVALS.c.lot == self.publication.lot)
+            ).scalar_one()
+            if latest is not None:
+                return int(latest)
+        return int(self.clock())
+
+    def sessions(self, connection: Connection) -> pd.DataFrame:
+        """Every session that came, a SESSIONS table by id; not to be changed."""
+        contents = tuple(
+            connection.execute(select(SESSIONS.c.content).order_by(SESSIONS.c.session_id)).scalars()
+        )
+        if self._frame is None or self._frame[0] != contents:
+            self._frame = (contents, sessions_table(contents))
+        return self._frame[1]
+
+    def ledger(self, connection: Connection, there: pd.DataFrame) -> Ledger:
+        """The consortium, with the accounts of these sessions and trades since they came.
+
+        Args:
+            connection: to the database.
+            there: a SESSIONS table, not empty.
+        """
+        tags = [tag for name in there["session_id"] if (tag := self.tag_of(str(name))) is not None]
+        rows = connection.execute(
+            select(MIRROR_ACCOUNTS).where(MIRROR_ACCOUNTS.c.tag.in_(tags))
+        ).all()
+        since_s = int(there["arrival"].min().timestamp()) - self.publication.rules.interval_s
+        return replace(
+            self.consortium(connection),
+            accounts={row.account: _account(row) for row in rows},
+            batches={
+                **_own_batches(connection, since_s),
+                **_foreign_batches(connection, 0 if self.replay else since_s),
+            },
+        )
+
+    # ------------------------------------------------------------------ the consortium
+
+    def consortium(self, connection: Connection) -> Ledger:
+        """What the authority set; without accounts and batches."""
+        columns = MIRROR_EVENTS.c
+        place = (columns.block, columns.position, columns.hash)
+        with self._fold_lock:
+            if self._folded is not None and not _is_there(connection, self._folded):
+                self._fold, self._folded = Fold(), None
+            newest = connection.execute(
+                select(*place).order_by(columns.block.desc(), columns.position.desc()).limit(1)
+            ).first()
+            if newest is not None and tuple(newest) != self._folded:
+                rows = connection.execute(
+                    select(MIRROR_EVENTS)
+                    .where(columns.name.in_(GOVERNANCE), after(self._folded))
+                    .order_by(columns.block, columns.position)
+                )
+                for row in rows:
+                    self._fold.apply(event_of(row))
+                self._folded = (newest.block, newest.position, newest.hash)
+            return self._fold.ledger()
+
+    def identity(self, connection: Connection) -> dict[str, str]:
+        """Which contract on which chain it is."""
+        return {row.name: row.value for row in connection.execute(select(IDENTITY))}
+
+    def head(self, connection: Connection) -> int | None:
+        """Last block that the engine has seen."""
+        head = connection.execute(select(func.max(MIRROR_BLOCKS.c.number))).scalar_one()
+        return None if head is None else int(head)
+
+
+def json_text(connection: Connection, column: ColumnElement[Any], name: str) -> ColumnElement[str]:
+    """A text in a column that holds JSON."""
+    found: ColumnElement[str] = _json(connection, column)[name].as_string()
+    return found
+
+
+def json_whole(connection: Connection, column: ColumnElement[Any], name: str) -> ColumnElement[int]:
+    """A whole number in a column that holds JSON."""
+    found: ColumnElement[int] = _json(connection, column)[name].as_integer()
+    return found
+
+
+def _json(connection: Connection, column: ColumnElement[Any]) -> Any:
+    # PostgreSQL needs a text to be called JSON; SQLite would turn it into a number.
+    is_sqlite = connection.dialect.name == "sqlite"
+    return type_coerce(column, JSON) if is_sqlite else cast(column, JSON)
+
+
+def after(place: tuple[int, int, str] | None) -> ColumnElement[bool]:
+    """The events that came later than one: block, position, transaction."""
+    block, position = place[:2] if place is not None else (-1, -1)
+    return tuple_(MIRROR_EVENTS.c.block, MIRROR_EVENTS.c.position) > tuple_(
+        literal(block), literal(position)
+    )
+
+
+def _is_there(connection: Connection, place: tuple[int, int, str]) -> bool:
+    """Whether an event is still on the chain."""
+    columns = MIRROR_EVENTS.c
+    which = (columns.block == place[0]) & (columns.position == place[1])
+    return connection.execute(select(columns.hash).where(which)).scalar() == place[2]
+
+
+def event_of(row: Row[Any]) -> LedgerEvent:
+    """A row of the mirror as an event."""
+    return LedgerEvent(
+        name=row.name,
+        arguments=json.loads(row.arguments),
+        block=row.block,
+        time=row.time,
+        transaction=row.hash,
+        position=row.position,
+        actor=row.actor,
+    )
+
+
+def _own_batches(connection: Connection, since_s: int) -> dict[str, RebuiltBatch]:
+    rows = connection.execute(
+        select(BATCHES, MIRROR_BATCHES.c.state)
+        .join(MIRROR_BATCHES, BATCHES.c.batch_id == MIRROR_BATCHES.c.batch_id)
+        .where(MIRROR_BATCHES.c.state.in_(FLOWS), BATCHES.c.start_s >= since_s)
+        .order_by(BATCHES.c.start_s, BATCHES.c.batch_id)
+    )
+    return {
+        row.batch_id: RebuiltBatch(
+            submission=Submission(
+                batch_id=row.batch_id,
+                submitter=row.submitter,
+                deadline=row.deadline,
+                words=words_in(row.words),
+                locked_ueur=row.locked_ueur,
+                block=0,
+                time=int(row.written_at),
+            ),
+            stored=BatchState(row.state),
+        )
+        for row in rows
+    }
+
+
+def _foreign_batches(connection: Connection, since_s: int) -> dict[str, RebuiltBatch]:
+    """Batches that others submitted, such as a buyer its own."""
+    columns = MIRROR_BATCHES.c
+    rows = connection.execute(
+        select(MIRROR_EVENTS, columns.state)
+        .join(MIRROR_BATCHES, columns.batch_id == MIRROR_EVENTS.c.batch_id)
+        .where(
+            MIRROR_EVENTS.c.name == "BatchSubmitted",
+            columns.state.in_(FLOWS),
+            columns.deadline >= since_s,
+            columns.batch_id.not_in(select(BATCHES.c.batch_id)),
+        )
+        .order_by(MIRROR_EVENTS.c.block, MIRROR_EVENTS.c.position)
+    )
+    return {
+        row.batch_id: RebuiltBatch(
+            submission=Submission.of(event_of(row)), stored=BatchState(row.state)
+        )
+        for row in rows
+    }
+
+
+def words_in(packed: bytes) -> tuple[int, ...]:
+    """A batch's trade words as they are stored."""
+    starts = range(0, len(packed), WORD_BYTES)
+    return tuple(int.from_bytes(packed[at : at + WORD_BYTES], "big") for at in starts)
+
+
+def _account(row: Row[Any]) -> Account:
+    has_mandate = row.valid_until is not None
+    return Account(
+        number=row.account,
+        owner=row.owner,
+        free_ueur=row.free_ueur,
+        locked_ueur=row.locked_ueur,
+        sequence=row.sequence,
+        tag=row.tag,
+        mandate=Mandate(
+            max_buy_ueur_per_kwh=row.max_buy_ueur_per_kwh,
+            min_sell_ueur_per_kwh=row.min_sell_ueur_per_kwh,
+            valid_until=row.valid_until,
+            aggregator=row.aggregator,
+            open_to_buyers=row.open_to_buyers,
+        )
+        if has_mandate
+        else None,
+    )

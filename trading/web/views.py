@@ -1,0 +1,236 @@
+"""The lot as it is: vehicles, orders, load and prices, by the functions that the engine trades by.
+
+Nothing here is stored. It follows from the sessions that came and the trades that the chain
+confirmed, so that it is what every operator would compute, too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection
+
+from trading.chain.rebuild import Ledger
+from trading.engine.live import Present, interval_offers, present_at
+from trading.lot import Lot, intervals_of
+from trading.lot.physics import SECONDS_PER_HOUR
+from trading.market import Fills
+from trading.market.book import Orders
+from trading.operators.replica import together
+from trading.web.problems import Problem
+from trading.web.rows import LoadRow, OrderRow, PriceRow, VehicleRow
+from trading.web.source import Source
+
+MOST_DAYS = 7
+_DAY_S = 86_400
+
+
+def vehicles_at(source: Source, connection: Connection, at_s: int) -> list[VehicleRow]:
+    """Who stands in the lot, counted up to the beginning of the interval that holds `at_s`."""
+    step = source.publication.rules.interval_s
+    start_s = at_s // step * step
+    found = _present(source, connection, at_s)
+    if found is None:
+        return []
+    present, _ = found
+    stays = present.stays
+    lot = present.lot_at(source.publication.terms, start_s)
+    content, number_of = lot.content_wh, {code: n for n, code in present.accounts.items()}
+    there = (stays.arrival_s <= at_s) & (stays.departure_s > at_s)
+    return [
+        VehicleRow(
+            session_id=str(stays.ids[code]),
+            at=utc(start_s),
+            role=stays.role[code],
+            arrival=utc(int(stays.arrival_s[code])),
+            departure=utc(int(stays.departure_s[code])),
+            battery_capacity_wh=int(stays.capacity_wh[code]),
+            soc=round(float(content[code] / stays.capacity_wh[code]), 6),
+            soc_source=str(stays.table["soc_source"].iloc[code]),
+            need_wh=int(stays.need_wh[code]),
+            drawn_wh=int(lot.drawn_wh[code]),
+            from_peers_wh=int(lot.from_peers_wh[code]),
+            to_peers_wh=int(lot.to_peers_wh[code]),
+            promised_wh=int(lot.promised_wh[code]),
+            account=number_of.get(code),
+        )
+        for code in np.flatnonzero(there).tolist()
+    ]
+
+
+def orders_at(source: Source, connection: Connection, at_s: int) -> list[OrderRow]:
+    """What would be traded on for the interval that begins next after `at_s`.
+
+    Before its gate closes that is a preview: who comes until then is not in it yet.
+    """
+    publication = source.publication
+    step = publication.rules.interval_s
+    start_s = at_s // step * step + step
+    gate_s = start_s - publication.rules.gate_lead_s
+    found = _present(source, connection, gate_s)
+    if found is None:
+        return []
+    present, ledger = found
+    offers = interval_offers(publication, present, ledger, start_s=start_s)
+    if offers is None:
+        return []
+    number_of = {code: number for number, code in present.accounts.items()}
+    book = offers.book
+    sides: tuple[tuple[Literal["buy", "sell"], Orders], ...] = (
+        ("buy", book.buyers),
+        ("sell", book.sellers),
+    )
+    rows = []
+    for side, orders in sides:
+        limits = orders.limit_price_ueur_per_kwh
+        rows += [
+            OrderRow(
+                interval_start=utc(start_s),
+                session_id=str(present.stays.ids[code]),
+                side=side,
+                energy_wh=int(orders.energy_wh[at]),
+                limit_price_ueur_per_kwh=None if limits is None else int(limits[at]),
+                soc=round(float(orders.soc[at]), 6),
+                account=number_of[code],
+            )
+            for at, code in enumerate(orders.code.tolist())
+        ]
+    return rows
+
+
+def load_between(
+    source: Source, connection: Connection, since_s: int, until_s: int
+) -> list[LoadRow]:
+    """Mean power of the meter intervals from `since_s` to `until_s`, with trading and without."""
+    seen = _present(source, connection, since_s, until_s)
+    if seen is None:
+        return []
+    present, _ = seen
+    terms, rules = source.publication.terms, source.publication.rules
+    traded, alone = Lot(present.stays, terms), Lot(present.stays, terms)
+    fills: dict[int, list[Fills]] = defaultdict(list)
+    for _batch, at, found in present.fills:
+        fills[at].append(found)
+    for interval in intervals_of(present.stays):
+        parts = [part for part in fills.get(interval.start_s, []) if len(part)]
+        traded.flow(interval, Fills.joined(parts) if parts else None)
+    alone.flow_alone()
+    step = rules.metered_s
+    table = zip(
+        traded.edges_s[:-1].tolist(),
+        alone.flows.grid_wh * SECONDS_PER_HOUR // step,
+        traded.flows.grid_wh * SECONDS_PER_HOUR // step,
+        traded.flows.peers_wh * SECONDS_PER_HOUR // step,
+        strict=True,
+    )
+    return [
+        LoadRow(time=utc(start), grid_only_w=int(without), with_p2p_w=int(drawn), p2p_w=int(p2p))
+        for start, without, drawn, p2p in table
+        if since_s <= start < until_s
+    ]
+
+
+def prices_between(
+    source: Source, connection: Connection, since_s: int, until_s: int
+) -> list[PriceRow]:
+    """Tariff and peers' prices of the market intervals from `since_s` to `until_s`."""
+    step = source.publication.rules.interval_s
+    first = -(-since_s // step) * step
+    edges = np.arange(first, max(until_s, first) + step, step)
+    if len(edges) < 2:
+        return []
+    tariff = source.publication.terms.buy_over(edges).tolist()
+    seen = _present(source, connection, since_s, until_s)
+    of_interval: dict[int, list[Fills]] = defaultdict(list)
+    for _batch, at, fills in seen[0].fills if seen is not None else ():
+        if len(fills):
+            of_interval[at].append(fills)
+    return [
+        _price(start, price, of_interval.get(start))
+        for start, price in zip(edges[:-1].tolist(), tariff, strict=True)
+        if start < until_s
+    ]
+
+
+def _price(start_s: int, tariff: int, parts: list[Fills] | None) -> PriceRow:
+    if parts is None:
+        return PriceRow(
+            interval_start=utc(start_s),
+            tariff_ueur_per_kwh=tariff,
+            n_trades=0,
+            energy_wh=0,
+            lowest_ueur_per_kwh=None,
+            mean_ueur_per_kwh=None,
+            highest_ueur_per_kwh=None,
+            mean_seller_ueur_per_kwh=None,
+        )
+    fills = Fills.joined(parts)
+    energy, prices = fills.energy_wh, fills.price_ueur_per_kwh
+    total = int(energy.sum())
+    return PriceRow(
+        interval_start=utc(start_s),
+        tariff_ueur_per_kwh=tariff,
+        n_trades=len(fills),
+        energy_wh=total,
+        lowest_ueur_per_kwh=int(prices.min()),
+        mean_ueur_per_kwh=int((energy * prices).sum()) // total,
+        highest_ueur_per_kwh=int(prices.max()),
+        mean_seller_ueur_per_kwh=int((energy * fills.seller_price_ueur_per_kwh).sum()) // total,
+    )
+
+
+def window(
+    source: Source,
+    connection: Connection,
+    since: dt.datetime | None,
+    until: dt.datetime | None,
+) -> tuple[int, int]:
+    """The time that a series is asked for, Unix seconds; by default the last day.
+
+    Raises:
+        Problem: 422, it ends before it begins, or is longer than `MOST_DAYS`.
+    """
+    until_s = source.lot_time_s(connection) if until is None else unix_s(until)
+    since_s = until_s - _DAY_S if since is None else unix_s(since)
+    if since_s > until_s:
+        raise Problem(422, "query.since: expected a time before query.until")
+    if until_s - since_s > MOST_DAYS * _DAY_S:
+        raise Problem(
+            422, f"query.since: expected at most {MOST_DAYS} days up to query.until",
+            "Ask for one part after another.",
+        )  # fmt: skip
+    return since_s, until_s
+
+
+def utc(at_s: float) -> dt.datetime:
+    """Unix seconds as a time."""
+    return dt.datetime.fromtimestamp(at_s, dt.UTC)
+
+
+def unix_s(time: dt.datetime) -> int:
+    """A time as Unix seconds, within the years that every table here can hold."""
+    found = (time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(seconds=1)
+    return min(max(found, _EARLIEST_S), _LATEST_S)
+
+
+_EARLIEST_S = 0
+_LATEST_S = int(dt.datetime(2200, 1, 1, tzinfo=dt.UTC).timestamp())
+
+
+def _present(
+    source: Source, connection: Connection, at_s: int, until_s: int | None = None
+) -> tuple[Present, Ledger] | None:
+    """Who matters from an instant on, until another if one is given; None for nobody."""
+    sessions = source.sessions(connection)
+    if until_s is not None:
+        sessions = sessions[sessions["arrival"] < pd.Timestamp(until_s, unit="s", tz="UTC")]
+    there = together(sessions, at_s)
+    if there.empty:
+        return None
+    ledger = source.ledger(connection, there)
+    present = present_at(source.publication, there, ledger, tag_of=source.tag_of, at_s=at_s)
+    return None if present is None else (present, ledger)
