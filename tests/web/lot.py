@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from tests.durable.lot import MARKET, drive, engine_of, found, nodes_of, sessions
 from trading.chain import Key, Network
 from trading.operators import session_tag
-from trading.serving import serving
+from trading.serving import service_app, serving
 from trading.store import open_database
+from trading.store.requests import take_sessions
 from trading.store.schema import BATCHES
-from trading.web import DevelopmentIssuer, RateLimit, Source, create_app
+from trading.store.sessions import SessionStore
+from trading.web import DevelopmentIssuer, EngineDoor, RateLimit, Source, create_app
 
 VEHICLES = 16
 
@@ -137,3 +140,17 @@ def api_over(file: Path, **more) -> Iterator[Api]:
             httpx.Client(base_url=address, timeout=30) as client,
         ):
             yield Api(client=client, source=source, issuer=issuer)
+
+
+ENGINE_TOKEN = "of the engine, for tests"
+
+
+@contextmanager
+def door_to(file: Path, *, token: str = ENGINE_TOKEN) -> Iterator[EngineDoor]:
+    """A door to an engine's own route for sessions, which keeps them in `file`."""
+    registry = CollectorRegistry()
+    with open_database(str(file)) as database:
+        app = service_app("engine", health=lambda: (True, {}), registry=registry)
+        take_sessions(app, SessionStore(database), token=ENGINE_TOKEN, wake=lambda: None)
+        with serving(app, "127.0.0.1:0") as address, httpx.Client(base_url=address) as client:
+            yield EngineDoor(client, token=token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -14,7 +14,7 @@ from trading.errors import StoreError
 from trading.web.auth import Allowed, Tokens
 from trading.web.issuer import DevelopmentIssuer
 from trading.web.limits import RateLimit, SecurityHeaders
-from trading.web.problems import ProblemOut, answer_problems
+from trading.web.problems import Problem, ProblemOut, answer_problems, problem
 from trading.web.routes import events, ledger, market, runs, sessions, trades
 from trading.web.rows import HealthOut
 from trading.web.source import Source
@@ -27,6 +27,7 @@ accounts, series and runs out. Energy is in Wh, money in micro-euro (`ueur`), ti
 Lists answer in JSON, CSV or Parquet by `Accept`, a page at a time: `next` is the cursor of the next
 page. What is refused is told in `application/problem+json`, with what to do.
 """
+TOPICS = tuple(topic.router for topic in (sessions, market, trades, ledger, events, runs))
 PER_S = 100.0
 BURST = 400
 """Requests that one caller may send a second, and at once."""
@@ -62,9 +63,10 @@ def create_app(
     app.state.source, app.state.tokens = source, tokens
     app.state.rates = rates if rates is not None else RateLimit(PER_S, BURST)
     answer_problems(app)
-    for topic in (sessions, market, trades, ledger, events, runs):
-        app.include_router(topic.router)
+    for topic in TOPICS:
+        app.include_router(topic)
     _add_health(app, source)
+    _name_methods(app)
     if issuer is not None:
         app.include_router(issuer.router())
     if cors_origins:
@@ -80,12 +82,43 @@ def create_app(
     return app
 
 
+def routes_of(app: FastAPI) -> list[APIRoute]:
+    """Every route that the description shows, those of `TOPICS` and the application's own."""
+    found = [route for topic in TOPICS for route in topic.routes] + list(app.routes)
+    by_name = {
+        (route.path, *sorted(route.methods or ())): route
+        for route in found
+        if isinstance(route, APIRoute) and route.include_in_schema
+    }
+    return list(by_name.values())
+
+
 def roles_of(route: APIRoute) -> list[str] | None:
     """The roles that may call a route, sorted; None for one that is open."""
     for part in route.dependant.dependencies:
         if isinstance(part.call, Allowed):
             return sorted(part.call.roles)
     return None
+
+
+def _name_methods(app: FastAPI) -> None:
+    """Let 405 name every method of a path; the framework names those of its first route."""
+
+    @app.exception_handler(405)
+    def refuse(request: Request, _error: Exception) -> Response:
+        allowed = {
+            method
+            for route in routes_of(app)
+            if route.path_regex.match(request.url.path)
+            for method in route.methods or ()
+        }
+        return problem(
+            Problem(
+                405,
+                f"{request.method} is not a method of this path",
+                headers={"Allow": ", ".join(sorted(allowed))},
+            )
+        )
 
 
 def _add_health(app: FastAPI, source: Source) -> None:
@@ -111,9 +144,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
         told["components"]["schemas"]["ProblemOut"] = ProblemOut.model_json_schema()
-        for route in app.routes:
-            if not isinstance(route, APIRoute) or not route.include_in_schema:
-                continue
+        for route in routes_of(app):
             roles = roles_of(route)
             for method in route.methods or ():
                 operation = told["paths"][route.path][method.lower()]

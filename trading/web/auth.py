@@ -32,6 +32,7 @@ from joserfc.jwk import Key, KeySet
 
 from trading.errors import OptionError
 from trading.web.limits import RateLimit
+from trading.web.parameters import refuse_unknown_parameters
 from trading.web.problems import Problem
 
 log = structlog.get_logger(__name__)
@@ -236,10 +237,10 @@ class Allowed:
         self.roles = roles
 
     def __call__(self, request: Request, credentials: _Credentials) -> Principal:
-        """Check token, rate and role, in this order.
+        """Check token, rate, role and the names of parameters, in this order.
 
         Raises:
-            Problem: 401, 403 or 429.
+            Problem: 401, 429, 403 or 422.
         """
         rates: RateLimit = request.app.state.rates
         tokens: Tokens = request.app.state.tokens
@@ -260,6 +261,7 @@ class Allowed:
                 f"{_listed(principal.roles)}",
                 "Use a token with such a role.",
             )
+        refuse_unknown_parameters(request)
         return principal
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -47,6 +46,7 @@ class ProblemOut(BaseModel):
 
 
 HINTS = {
+    400: "Send JSON in UTF-8.",
     401: "Send the header `Authorization: Bearer TOKEN` with a token of the configured issuer.",
     404: "Check the path and the id; /api/v1/openapi.json lists all paths.",
     405: "Use a method that the header Allow names.",
@@ -110,4 +110,4 @@ def _fault(error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return f"{where}: no such field"
     said = str(error["msg"])
-    return f"{where}: {json.dumps(said[:1].lower() + said[1:])[1:-1]}"
+    return f"{where}: {said[:1].lower()}{said[1:]}"

@@ -195,7 +195,7 @@ def window(
         Problem: 422, it ends before it begins, or is longer than `MOST_DAYS`.
     """
     until_s = source.lot_time_s(connection) if until is None else unix_s(until)
-    since_s = until_s - _DAY_S if since is None else unix_s(since)
+    since_s = max(until_s - _DAY_S, 0) if since is None else unix_s(since)
     if since_s > until_s:
         raise Problem(422, "query.since: expected a time before query.until")
     if until_s - since_s > MOST_DAYS * _DAY_S:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -22,7 +21,6 @@ from trading.store.schema import BATCHES, MIRROR_EVENTS, TRADES
 from trading.web.auth import Principal
 from trading.web.formats import CSV, EVENTS, JSON, LIST_ANSWERS, PARQUET, accepted, answer_list
 from trading.web.pages import CutQuery, Page, Paged, page_of_query
-from trading.web.problems import Problem
 from trading.web.routes.common import Anyone, BatchId, From, Since, Until, topic
 from trading.web.rows import EventRow
 from trading.web.source import Own, Source, after, event_of
@@ -34,7 +32,6 @@ POLL_S = 0.5
 BEAT_S = 15.0
 AT_ONCE = 200
 """Events that are read from the database together."""
-_ID = re.compile(r"(\d{1,15})-(\d{1,9})-([0-9a-f]{8})")
 _LIST = {
     **LIST_ANSWERS,
     200: {
@@ -69,13 +66,13 @@ async def list_events(
     since: Since = None,
     until: Until = None,
     last_event_id: Annotated[
-        str | None,
+        str,
         Header(
             max_length=40,
-            pattern=r"^(0|\d{1,15}-\d{1,9}-[0-9a-f]{8})$",
+            pattern=r"^(0|[0-9]{1,15}-[0-9]{1,9}-[0-9a-f]{8})?$",
             description="Of a stream: go on after this event; 0 for all from the first on.",
         ),
-    ] = None,
+    ] = "",
 ) -> Response:
     """Events of the contract in the order of the chain, as a list or as a stream.
 
@@ -118,15 +115,12 @@ class _Stream:
         self._source, self._who = source, who
         self._name, self._batch_id = name, batch_id
 
-    def begin(self, last_event_id: str | None) -> Place | None:
-        """After which event it begins; None before the first."""
-        if last_event_id == "0":
-            return None
-        if last_event_id is not None:
-            found = _ID.fullmatch(last_event_id)
-            if found is None:
-                raise Problem(422, "header.Last-Event-ID: expected the id of an event, or 0")
-            return int(found[1]), int(found[2]), found[3]
+    def begin(self, last_event_id: str) -> Place | None:
+        """After which event it begins; None before the first, and the last one without an id."""
+        if last_event_id:
+            block, _, rest = last_event_id.partition("-")
+            position, _, transaction = rest.partition("-")
+            return (int(block), int(position), transaction) if rest else None
         with self._source.look() as connection:
             return _newest(connection)
 

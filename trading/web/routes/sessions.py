@@ -49,7 +49,7 @@ def me(who: Anyone, source: From) -> MeOut:
     )
 
 
-@router.post("/sessions", responses=documented(413))
+@router.post("/sessions", responses=documented(400, 413))
 def send_sessions(
     sessions: SessionIn | Annotated[list[SessionIn], Field(min_length=1, max_length=MOST_SESSIONS)],
     who: Aggregator,
