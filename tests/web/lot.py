@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,3 +155,11 @@ def door_to(file: Path, *, token: str = ENGINE_TOKEN) -> Iterator[EngineDoor]:
         take_sessions(app, SessionStore(database), token=ENGINE_TOKEN, wake=lambda: None)
         with serving(app, "127.0.0.1:0") as address, httpx.Client(base_url=address) as client:
             yield EngineDoor(client, token=token)
+
+
+def copy_of(file: Path, folder: Path) -> Path:
+    """A copy of a database that may be written to."""
+    copy = folder / "engine.db"
+    with closing(sqlite3.connect(file)) as here, closing(sqlite3.connect(copy)) as there:
+        here.backup(there)
+    return copy

@@ -1,0 +1,164 @@
+"""Tokens: only those of the issuer, for this service, signed by its keys, in time."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey
+
+from trading.errors import OptionError
+from trading.serving import serving
+from trading.web import DevelopmentIssuer, DiscoveredKeys, Tokens, refuse_unless_loopback
+from trading.web.problems import Problem
+
+NOW = 1_700_000_000
+
+
+@pytest.fixture
+def issuer() -> DevelopmentIssuer:
+    return DevelopmentIssuer(clock=lambda: NOW)
+
+
+def refused(tokens: Tokens, token: str) -> Problem:
+    with pytest.raises(Problem) as found:
+        tokens.principal(token)
+    return found.value
+
+
+def test_a_token_says_who_somebody_is(issuer):
+    token = issuer.token("driver", subject="anna", owners=["0xAB"], sessions=["s1", "s2"])
+    who = issuer.tokens().principal(token)
+    assert (who.subject, who.roles, who.owners) == ("anna", {"driver"}, {"0xab"})
+    assert who.sessions == {"s1", "s2"}
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": NOW - 3600},
+        {"nbf": NOW + 3600},
+        {"iat": NOW + 3600},
+        {"iss": "http://other"},
+        {"aud": "other"},
+        {"aud": ["other"]},
+        {"sub": None},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"exp": 1e400},
+    ],
+)
+def test_a_token_with_wrong_claims_is_refused(issuer, claims):
+    problem = refused(issuer.tokens(), issuer.token("operator", **claims))
+    assert problem.status == 401
+    assert "WWW-Authenticate" in problem.headers
+
+
+@pytest.mark.parametrize("roles", [[], None, "root", ["root"], [1], {"a": 1}, [["driver"]]])
+def test_a_token_without_a_role_is_refused(issuer, roles):
+    assert refused(issuer.tokens(), issuer.token("x", roles=roles)).status == 403
+
+
+def claims_of(issuer):
+    return {"iss": issuer.issuer, "aud": "peercharge", "sub": "x", "exp": NOW + 60,
+            "roles": ["authority"]}  # fmt: skip
+
+
+def test_another_key_of_the_same_name_is_refused(issuer):
+    forged = ECKey.generate_key("P-256", {"kid": "development"})
+    token = jwt.encode({"alg": "ES256", "kid": "development"}, claims_of(issuer), forged)
+    assert refused(issuer.tokens(), token).status == 401
+
+
+def test_a_secret_made_of_the_public_key_is_refused(issuer):
+    public = json.dumps(issuer.keys()[0].as_dict(private=False))
+    token = jwt.encode(
+        {"alg": "HS256", "kid": "development"}, claims_of(issuer), OctKey.import_key(public)
+    )
+    assert refused(issuer.tokens(), token).status == 401
+
+
+def test_a_token_without_a_signature_is_refused(issuer):
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    token = f"{part({'alg': 'none'})}.{part(claims_of(issuer))}."
+    assert refused(issuer.tokens(), token).status == 401
+
+
+@pytest.mark.parametrize("token", ["", "a", "a.b", "a.b.c", "." * 3, "é.é.é", "a.b.c.d.e", "%"])
+def test_what_is_no_token_is_refused(issuer, token):
+    assert refused(issuer.tokens(), token).status == 401
+
+
+def test_roles_may_be_deep_in_a_token(issuer):
+    tokens = Tokens(issuer=issuer.issuer, audience="peercharge", keys=issuer,
+                    roles_claim="realm_access.roles", clock=lambda: NOW)  # fmt: skip
+    deep = {"realm_access": {"roles": ["operator", "offline_access"]}}
+    assert tokens.principal(issuer.token("x", **deep)).roles == {"operator"}
+    assert refused(tokens, issuer.token("operator", realm_access="operator")).status == 403
+
+
+def served(issuer):
+    from fastapi import FastAPI
+
+    app = FastAPI()
+    app.include_router(issuer.router())
+    return serving(app, "127.0.0.1:0")
+
+
+def test_keys_are_found_at_the_issuer_and_found_again_when_they_change():
+    ticks = iter(range(0, 100_000, 100))
+    issuer = DevelopmentIssuer(clock=lambda: NOW)
+    with served(issuer) as address:
+        issuer.issuer = f"{address}/development-issuer"
+        keys = DiscoveredKeys(issuer.issuer, clock=lambda: next(ticks))
+        tokens = Tokens(issuer=issuer.issuer, audience="peercharge", keys=keys, clock=lambda: NOW)
+        assert tokens.principal(issuer.token("operator")).roles == {"operator"}
+        turned = ECKey.generate_key("P-256", {"kid": "next", "use": "sig"})
+        issuer._key = turned
+        token = jwt.encode(
+            {"alg": "ES256", "kid": "next"},
+            claims_of(issuer) | {"iss": issuer.issuer},
+            turned,
+        )
+        assert tokens.principal(token).roles == {"authority"}
+
+
+def test_an_issuer_that_is_away_is_not_a_bad_token_and_is_not_asked_all_the_time():
+    asked = []
+
+    def clock():
+        asked.append(1)
+        return 0.0
+
+    with httpx.Client() as _client:
+        keys = DiscoveredKeys("http://127.0.0.1:9", clock=clock)
+    tokens = Tokens(issuer="http://127.0.0.1:9", audience="a", keys=keys)
+    issuer = DevelopmentIssuer(issuer="http://127.0.0.1:9")
+    for _ in range(3):
+        assert refused(tokens, issuer.token("operator")).status == 503
+
+
+def test_an_issuer_that_calls_itself_otherwise_is_not_trusted():
+    issuer = DevelopmentIssuer(clock=lambda: NOW)
+    with served(issuer) as address:
+        place = f"{address}/development-issuer"
+        keys = DiscoveredKeys(place)
+        with pytest.raises(Problem) as found:
+            keys.keys()
+        assert found.value.status == 503
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org", ""])
+def test_development_tokens_are_not_issued_where_others_reach(host):
+    with pytest.raises(OptionError, match="loopback"):
+        refuse_unless_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+def test_development_tokens_are_issued_on_this_machine(host):
+    refuse_unless_loopback(host)
