@@ -9,6 +9,11 @@ import json
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import delete, insert, select
+
+from tests.web.lot import api_over, copy_of
+from trading.store import open_database
+from trading.store.schema import BATCHES, LEFT_OUT, MIRROR_EVENTS, TRADES
 
 
 def test_trades_are_those_of_the_engine(api, filled):
@@ -161,3 +166,82 @@ def test_an_accept_header_that_fits_nothing_is_told_what_would(api):
 def test_the_best_liked_format_is_given(api, header, kind):
     answer = api.get("/operators", headers={"Accept": header})
     assert answer.headers["content-type"].split(";")[0] == kind
+
+
+def test_a_trade_that_was_written_again_tells_both_lives(filled, tmp_path):
+    """The contract refused its first batch because of another trade, which is left to the grid."""
+    file = copy_of(filled.file, tmp_path)
+    with open_database(str(file)) as database, database.begin() as connection:
+        batch = connection.execute(
+            select(BATCHES).where(BATCHES.c.outcome == "settled").order_by(BATCHES.c.start_s)
+        ).first()
+        values = dict(batch._mapping)
+        refused = {"batch_id": "0x" + "1" * 64, "outcome": "refused", "note": "why not",
+                   "written_at": batch.written_at - 5}  # fmt: skip
+        waiting = {"batch_id": "0x" + "2" * 64, "outcome": "", "is_closed": False}
+        for change in (refused, waiting):
+            connection.execute(insert(BATCHES).values(**values | change))
+        trade = connection.execute(
+            select(TRADES).where(TRADES.c.batch_id == batch.batch_id, TRADES.c.position == 0)
+        ).one()
+        for change in ({}, {"position": 1, "trade_id": "left"}):
+            row = dict(trade._mapping) | {"batch_id": refused["batch_id"]} | change
+            connection.execute(insert(TRADES).values(**row))
+        row = dict(trade._mapping) | {"batch_id": waiting["batch_id"], "trade_id": "new"}
+        connection.execute(insert(TRADES).values(**row))
+        connection.execute(
+            insert(LEFT_OUT).values(
+                trade_id="left", batch_id=refused["batch_id"], reason="no balance", content="{}"
+            )
+        )
+    with api_over(file) as api:
+        told = api.get(f"/trades/{trade.trade_id}").json()
+        assert told["batch_id"] == batch.batch_id
+        assert told["state"] == "settled"
+        events = [step["event"] for step in told["history"]]
+        assert events[:4] == ["Written", "Refused", "Written", "BatchSubmitted"]
+        assert told["history"][1]["reason"] == "why not"
+        left = api.get("/trades/left").json()
+        assert left["state"] == "refused"
+        assert left["history"][-1]["event"] == "LeftOut"
+        assert left["history"][-1]["reason"] == "no balance"
+        listed = api.all_items("/trades", limit=100)
+        assert len(listed) == len(filled.trades) + 1
+        assert [row["trade_id"] for row in listed if row["state"] == "written"] == ["new"]
+        both = api.items("/trades", params={"state": "refused"})
+        assert {row["trade_id"] for row in both} == {trade.trade_id, "left"}
+        states = {row["batch_id"]: row for row in api.all_items("/batches", limit=100)}
+        assert states[refused["batch_id"]]["state"] == "refused"
+        assert states[refused["batch_id"]]["note"] == "why not"
+        assert states[waiting["batch_id"]]["state"] == "written"
+        assert states[waiting["batch_id"]]["energy_wh"] == states[batch.batch_id]["energy_wh"]
+        assert api.get(f"/batches/{waiting['batch_id']}").json()["why"]
+
+
+def test_rules_follow_the_chain_and_its_reorganisations(filled, tmp_path):
+    file = copy_of(filled.file, tmp_path)
+    with api_over(file) as api, open_database(str(file)) as database:
+        assert api.get("/consortium").json()["quorum"] == 3
+        with database.begin() as connection:
+            last = connection.execute(
+                select(MIRROR_EVENTS).order_by(MIRROR_EVENTS.c.block.desc()).limit(1)
+            ).one()
+            new = {"block": last.block + 1, "name": "QuorumSet", "arguments": '{"quorum": 2}',
+                   "hash": "0x" + "9" * 64, "batch_id": ""}  # fmt: skip
+            connection.execute(insert(MIRROR_EVENTS).values(**dict(last._mapping) | new))
+        assert api.get("/consortium").json()["quorum"] == 2
+        with database.begin() as connection:
+            gone = MIRROR_EVENTS.c.block == last.block + 1
+            connection.execute(delete(MIRROR_EVENTS).where(gone))
+        assert api.get("/consortium").json()["quorum"] == 3
+
+
+def test_reading_waits_for_nobody_who_writes(filled, tmp_path):
+    """A look in the middle of an engine's transaction answers, and shows what was before it."""
+    file = copy_of(filled.file, tmp_path)
+    with api_over(file) as api, open_database(str(file)) as database:
+        before = api.all_items("/trades", limit=1000)
+        with database.begin() as connection:
+            connection.execute(delete(TRADES))
+            assert api.all_items("/trades", limit=1000) == before
+        assert api.items("/trades") == []
