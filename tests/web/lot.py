@@ -13,9 +13,8 @@ import httpx
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
-from tests.durable.lot import MARKET, drive, engine_of, found, nodes_of, sessions
+from tests.durable.lot import MARKET, PSEUDONYMS, drive, engine_of, found, nodes_of, sessions
 from trading.chain import Key, Network
-from trading.operators import session_tag
 from trading.serving import service_app, serving
 from trading.store import open_database
 from trading.store.requests import take_sessions
@@ -61,7 +60,7 @@ def fill(network: Network, file: Path) -> Filled:
         key = Key.demonstration(0, f"driver {driver}")
         account = next(
             one for one in engine.mirror.ledger.accounts.values()
-            if one.tag == session_tag(driver)
+            if one.tag == PSEUDONYMS.find(driver)
         )  # fmt: skip
         consortium.withdraw(account.number, 1_000, to=key.address, by=key)
         engine.look()
@@ -134,7 +133,11 @@ def api_over(file: Path, **more) -> Iterator[Api]:
     options.setdefault("rates", RateLimit(1e6, 10**6))
     issuer = DevelopmentIssuer()
     with open_database(str(file), alone=False) as database:
-        source = Source(database=database, publication=MARKET, **({"replay": True} | more))
+        source = Source(
+            database=database,
+            publication=MARKET,
+            **({"replay": True, "tag_of": PSEUDONYMS.find} | more),
+        )
         app = create_app(source, issuer.tokens(), issuer=issuer, **options)
         with (
             serving(app, "127.0.0.1:0") as address,

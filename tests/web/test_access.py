@@ -56,13 +56,15 @@ def test_every_route_is_in_the_matrix(api):
 
 
 def test_no_route_is_open_by_accident(filled):
-    from tests.durable.lot import MARKET
+    from tests.durable.lot import MARKET, PSEUDONYMS
     from trading.store import open_database
     from trading.web import DevelopmentIssuer, Source, create_app
 
     with open_database(str(filled.file), alone=False) as database:
         issuer = DevelopmentIssuer()
-        app = create_app(Source(database=database, publication=MARKET), issuer.tokens())
+        app = create_app(
+            Source(database=database, publication=MARKET, tag_of=PSEUDONYMS.find), issuer.tokens()
+        )
         routes = routes_of(app)
         assert len(routes) == len(MATRIX)
         assert [route.path for route in routes if roles_of(route) is None] == ["/health"]

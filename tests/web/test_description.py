@@ -9,12 +9,12 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.durable.lot import MARKET
+from tests.durable.lot import MARKET, PSEUDONYMS
 from tests.web.lot import Api, api_over, door_to
 from trading.web import DevelopmentIssuer, Source, create_app
 
 DESCRIPTION = create_app(
-    Source(database=None, publication=MARKET),  # type: ignore[arg-type]
+    Source(database=None, publication=MARKET, tag_of=PSEUDONYMS.find),  # type: ignore[arg-type]
     DevelopmentIssuer().tokens(),
 ).openapi()
 schema = schemathesis.openapi.from_dict(DESCRIPTION)
