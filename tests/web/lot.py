@@ -150,12 +150,14 @@ ENGINE_TOKEN = "of the engine, for tests"
 
 
 @contextmanager
-def door_to(file: Path, *, token: str = ENGINE_TOKEN) -> Iterator[EngineDoor]:
+def door_to(
+    file: Path, *, token: str = ENGINE_TOKEN, asked: str = ENGINE_TOKEN
+) -> Iterator[EngineDoor]:
     """A door to an engine's own route for sessions, which keeps them in `file`."""
     registry = CollectorRegistry()
     with open_database(str(file)) as database:
         app = service_app("engine", health=lambda: (True, {}), registry=registry)
-        take_sessions(app, SessionStore(database), token=ENGINE_TOKEN, wake=lambda: None)
+        take_sessions(app, SessionStore(database), token=asked, wake=lambda: None)
         with serving(app, "127.0.0.1:0") as address, httpx.Client(base_url=address) as client:
             yield EngineDoor(client, token=token)
 

@@ -124,7 +124,7 @@ def test_an_engine_that_is_away_is_told_with_what_is_not_known(filled, engine_fi
     from tests.web.lot import ENGINE_TOKEN
     from trading.web import EngineDoor
 
-    with httpx.Client(base_url=door._client.base_url) as client:
+    with httpx.Client(base_url=door.address) as client:
         away = EngineDoor(client, token=ENGINE_TOKEN)
         with api_over(filled.file, door=away) as api:
             answer = send(api, SESSION)

@@ -28,7 +28,11 @@ class SessionDoor(Protocol):
 
 
 class EngineDoor:
-    """The engine's own `POST /v1/sessions`, which stores before it answers."""
+    """The engine's own `POST /v1/sessions`, which stores before it answers.
+
+    Attributes:
+        address: of the engine.
+    """
 
     def __init__(self, client: httpx.Client, *, token: str) -> None:
         """Send to an engine.
@@ -38,6 +42,7 @@ class EngineDoor:
             token: what the engine asks for (`PEERCHARGE_SESSIONS_TOKEN`).
         """
         self._client = client
+        self.address = str(client.base_url)
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def take(self, sessions: Sequence[SessionIn]) -> TakenOut:
