@@ -58,7 +58,6 @@ def create_app(
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
         separate_input_output_schemas=False,
-        strict_content_type=True,
     )
     app.state.source, app.state.tokens = source, tokens
     app.state.rates = rates if rates is not None else RateLimit(PER_S, BURST)
