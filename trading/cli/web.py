@@ -183,8 +183,11 @@ def _door(engine: str | None) -> Iterator[EngineDoor | None]:
     if token is None:
         raise OptionError(TOKEN_VARIABLE, "", "the token that the engine asks for")
     try:
-        client = httpx.Client(base_url=engine, timeout=TIMEOUT_S)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-        raise OptionError("engine", engine, "the engine's http:// address") from None
-    with client:
+        place = httpx.URL(engine)
+        is_address = place.scheme in ("http", "https") and bool(place.host)
+    except httpx.InvalidURL:
+        is_address = False
+    if not is_address:
+        raise OptionError("engine", engine, "the engine's address, such as http://127.0.0.1:8700")
+    with httpx.Client(base_url=engine, timeout=TIMEOUT_S) as client:
         yield EngineDoor(client, token=token)
