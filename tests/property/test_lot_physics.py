@@ -162,7 +162,9 @@ def test_no_peer_price_is_negative_or_outside_the_limits_of_its_time(table, lot)
     run = simulate_lot(
         table, rules=rules, terms=replace(terms, limits=True), mechanism=MECHANISMS[mechanism]
     )
-    tariff = terms.buy_at(run.trades["interval_start"].astype("int64").to_numpy() // 1_000_000)
+    starts = run.trades["interval_start"].astype("int64").to_numpy() // 1_000_000
+    spans = np.column_stack((starts, starts + rules.interval_s))
+    tariff = np.array([terms.buy_over(span)[0] for span in spans], np.int64)
     seller = run.trades["seller_price_ueur_per_kwh"].to_numpy()
     buyer = run.trades["price_ueur_per_kwh"].to_numpy()
     assert (seller >= 0).all()
