@@ -109,10 +109,6 @@ class Terms:
         mean: Int64Array = self._feed_in.over(edges_s) // np.diff(edges_s)
         return mean
 
-    def feed_in_at(self, times_s: Int64Array) -> Int64Array:
-        """What feeding in is paid at Unix times, shape of `times_s`."""
-        return self._feed_in.at(times_s)
-
     def check_covers(self, since_s: int, until_s: int) -> None:
         """Refuse prices in time that do not cover a run between two Unix times.
 
