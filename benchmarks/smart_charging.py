@@ -206,11 +206,12 @@ def our_runs(sessions: pd.DataFrame, limit_w: int) -> list[Run]:
         runs.append(_run(strategy, limit_w, stays, np.array(drawn).T))
     stays = _stays(sessions, limit_w, "at-once")
     starts = np.array([interval.start_s for interval in intervals_of(stays)])
+    edges = np.append(starts, starts[-1] + PERIOD_MIN * 60)
     best = best_charging(
         stays,
         interval_s=PERIOD_MIN * 60,
-        tariff_ueur_per_kwh=terms.buy_at(starts),
-        limit_wh=stays.rules.site.connection_wh(np.append(starts, starts[-1] + PERIOD_MIN * 60)),
+        tariff_ueur_per_kwh=terms.buy_over(edges),
+        limit_wh=stays.rules.site.connection_wh(edges),
     )
     drawn_wh = np.zeros((len(stays), len(starts)), np.int64)
     drawn_wh[best.flows.session, best.flows.interval] = best.flows.grid_wh

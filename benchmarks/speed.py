@@ -221,7 +221,7 @@ def _peer_rows(
                 "volume_wh": run["bought_wh"],
                 "optimum_wh": optimum_wh,
                 "is_right": max(map(abs, errors_wh)) <= SAME_WH,
-                "peak_process_mb": round(printed["peak_mb"], 1),
+                "peak_process_mb": _rounded(printed["peak_mb"]),
             }
         )
         print(
@@ -309,9 +309,10 @@ def report_month(report: Report, data: Path, repeats: int) -> None:
         }
         note = ""
         if period_min == ACN_PERIODS_MIN[0]:
+            found["ratio_acnportal_period_min"] = period_min
             note = report.at_least("caltech_ratio_acnportal", ratio, lots.BAR_RATIO)
         print(f"  ours is {ratio:.1f} times faster{note}")
-    found["acnportal_peak_process_mb"] = round(printed["peak_mb"], 1)
+    found["acnportal_peak_process_mb"] = _rounded(printed["peak_mb"])
 
 
 def report_lots(report: Report) -> None:
@@ -330,6 +331,10 @@ def report_lots(report: Report) -> None:
         }
         for row in rows
     ]
+
+
+def _rounded(mb: float | None) -> float | None:
+    return None if mb is None else round(mb, 1)
 
 
 def _seconds(timing: Timing) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import json
-import resource
 import sys
 import time
 import warnings
@@ -24,6 +23,7 @@ from acnportal.acnsim.events import EventQueue, PluginEvent
 from acnportal.acnsim.models import EV, Battery
 from acnportal.acnsim.network.sites import caltech_acn
 from acnportal.algorithms import BaseAlgorithm, UncontrolledCharging
+from memory import peak_mb
 
 VOLTAGE = 208
 
@@ -64,8 +64,7 @@ def main(path: str, repeats: int, periods_min: list[int]) -> None:
                 },
             }
         )
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps({"runs": runs, "peak_mb": peak_mb}))
+    print(json.dumps({"runs": runs, "peak_mb": peak_mb()}))
 
 
 def simulator_of(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import json
 import random
-import resource
 import sys
 import time
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from assume.common.utils import get_available_products
 from assume.markets.clearing_algorithms import clearing_mechanisms
 from dateutil import rrule
 from dateutil.relativedelta import relativedelta
+from memory import peak_mb
 
 START = datetime(2019, 10, 29)
 SEED = 2019
@@ -64,8 +64,7 @@ def main(path: str, repeats: int, mechanisms: list[str]) -> None:
                 "sold_wh": sum(volume for volume in volumes_wh if volume > 0),
             }
         )
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps({"runs": runs, "peak_mb": peak_mb}))
+    print(json.dumps({"runs": runs, "peak_mb": peak_mb()}))
 
 
 def orders_of(book: np.lib.npyio.NpzFile, product: tuple) -> list[dict]:

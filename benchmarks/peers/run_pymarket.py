@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import gc
 import json
-import resource
 import sys
 import time
 
 import numpy as np
 import pymarket
+from memory import peak_mb
 from pymarket.bids import BidManager
 
 SEED = 2019
@@ -48,8 +48,7 @@ def main(path: str, repeats: int, mechanisms: list[str]) -> None:
                 "sold_wh": float(energy_wh[~is_buyer].sum()),
             }
         )
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps({"runs": runs, "peak_mb": peak_mb}))
+    print(json.dumps({"runs": runs, "peak_mb": peak_mb()}))
 
 
 def accept(bids: BidManager, book: np.lib.npyio.NpzFile) -> None:

@@ -83,7 +83,8 @@ def test_the_books_of_a_day_close_whatever_its_clocks_do(day: str, data: st.Data
     assert (np.diff(run.start_s) == rules.interval_s).all()
     # Every interval's price and sun are those of the hour that a clock on the wall shows.
     hours = [datetime.fromtimestamp(s, UTC).astimezone(ZONE).hour for s in run.start_s.tolist()]
-    assert terms.buy_at(run.start_s).tolist() == [TARIFF[hour] for hour in hours]
+    edges = np.append(run.start_s, run.start_s[-1] + rules.interval_s)
+    assert terms.buy_over(edges).tolist() == [TARIFF[hour] for hour in hours]
     roof_wh = [SUN_W[hour] * rules.interval_s // SECONDS_PER_HOUR for hour in hours]
     assert (run.pv_wh + run.export_wh).tolist() == roof_wh
 

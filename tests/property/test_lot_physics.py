@@ -10,7 +10,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.lot_sessions import sessions
+from tests.lot_sessions import DAY_START, sessions
 from trading.lot import (
     Acceptance,
     Charger,
@@ -162,7 +162,9 @@ def test_no_peer_price_is_negative_or_outside_the_limits_of_its_time(table, lot)
     run = simulate_lot(
         table, rules=rules, terms=replace(terms, limits=True), mechanism=MECHANISMS[mechanism]
     )
-    tariff = terms.buy_at(run.trades["interval_start"].astype("int64").to_numpy() // 1_000_000)
+    starts = run.trades["interval_start"].astype("int64").to_numpy() // 1_000_000
+    spans = np.column_stack((starts, starts + rules.interval_s))
+    tariff = np.array([terms.buy_over(span)[0] for span in spans], np.int64)
     seller = run.trades["seller_price_ueur_per_kwh"].to_numpy()
     buyer = run.trades["price_ueur_per_kwh"].to_numpy()
     assert (seller >= 0).all()
@@ -170,6 +172,76 @@ def test_no_peer_price_is_negative_or_outside_the_limits_of_its_time(table, lot)
     floors = terms.floors(run.replacements, rules.guarantee, rules.efficiency)
     codes = np.searchsorted(run.stays.ids, run.trades["seller_id"].to_numpy(dtype=object))
     assert (seller >= floors[codes]).all()
+
+
+@st.composite
+def traders(draw: st.DrawFn) -> pd.DataFrame:
+    """One to three buyers and as many sellers, there together for an hour or more."""
+    rows = []
+    for n in range(draw(st.integers(1, 3))):
+        rows.append(_trader(f"b{n}", 0.3, draw(st.integers(100, 20_000)), draw(LASTS_S)))
+        rows.append(_trader(f"s{n}", 0.95, 0, draw(LASTS_S)))
+    frame = pd.DataFrame(rows)
+    for name in ("arrival", "departure", "estimated_departure"):
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    return frame
+
+
+LASTS_S = st.integers(3_600, 4 * 3_600)
+
+
+def _trader(name: str, soc: float, need_wh: int, lasts_s: int) -> dict[str, object]:
+    return {
+        "session_id": name,
+        "arrival": DAY_START - pd.Timedelta("10min"),
+        "departure": DAY_START + pd.Timedelta(seconds=lasts_s),
+        "estimated_departure": pd.NaT,
+        "battery_capacity_wh": 60_000,
+        "soc_arrival": soc,
+        "soc_source": "declared",
+        "need_wh": need_wh,
+        "charge_power_w": 6_656,
+        "discharge_power_w": 6_656,
+        "reserve_soc": 0.0,
+    }
+
+
+@given(
+    table=traders(),
+    quarters=st.lists(st.integers(0, 900_000), min_size=8 * 4, max_size=8 * 4),
+    mechanism=st.sampled_from(sorted(MECHANISMS)),
+    meter_s=st.sampled_from([300, 900, 1_800, None]),
+)
+def test_no_buyer_pays_more_than_alone_where_the_tariff_changes_within_an_interval(
+    table, quarters, mechanism, meter_s
+):
+    starts = pd.date_range(DAY_START - pd.Timedelta("2h"), periods=len(quarters), freq="15min")
+    terms = Terms(tariff=Profile.series(starts, quarters), replacement=50_000)
+    rules = LotRules(interval_s=3_600, meter_s=meter_s, v2g_share=1.0)
+    run = simulate_lot(table, rules=rules, terms=terms, mechanism=MECHANISMS[mechanism])
+    paid = accounts_of(run).vehicles["paid_peers_ueur"].to_numpy()
+    more = run.grid_bill_ueur - run.refund_ueur + paid - run.alone_bill_ueur
+    trades = run.trades.groupby("buyer_id").size().reindex(run.stays.ids).fillna(0).to_numpy()
+    # A trade's last Wh can fall between two meter intervals; it is paid all the same.
+    whole_wh = trades * (max(quarters) // 1_000 + 1)
+    assert (more <= whole_wh)[run.stays.is_buyer].all()
+
+
+def test_an_hours_price_is_by_its_mean_and_its_ceiling_by_its_cheapest_meter_interval():
+    """Dear first or cheap first: what is posted is the same, and no ceiling is above the least."""
+    table = pd.DataFrame([_trader("b", 0.3, 9_000, 7_200), _trader("s", 0.95, 0, 7_200)])
+    table["estimated_departure"] = pd.to_datetime(table["estimated_departure"], utc=True)
+    found = []
+    for first, rest in ((600_000, 400_000), (400_000, 600_000)):
+        starts = pd.date_range(DAY_START - pd.Timedelta("1h"), periods=16, freq="15min")
+        terms = Terms(tariff=Profile.series(starts, [first, rest] * 8), pricing="mid-market")
+        stays = Stays(table, LotRules(interval_s=3_600, meter_s=900, v2g_share=1.0))
+        lot, interval = Lot(stays, terms), list(intervals_of(stays))[1]
+        ceilings, _ = lot.limits(interval.start_s)
+        assert set(ceilings.tolist()) == {400_000}
+        found.append(lot.posted(interval))
+    assert found[0] == found[1]
+    assert found[0] is not None
 
 
 @given(table=sessions(), n=st.integers(1, 3))

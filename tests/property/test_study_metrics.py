@@ -39,7 +39,8 @@ def test_no_mechanism_has_more_welfare_than_the_optimum(
         peers=PeerCosts(floor_ueur_per_kwh=floors),
         gap=gap,
     )
-    most = optimum_metrics(stays, terms, best)["welfare_ueur"] + gap * best.cost_ueur + 1
+    found = optimum_metrics(stays, terms, best, tariff_ueur_per_kwh=terms.lot_tariff)
+    most = found["welfare_ueur"] + gap * best.cost_ueur + 1
     for mechanism in MECHANISMS.values():
         run = simulate_lot(day, rules=rules, terms=terms, mechanism=mechanism)
         assert metrics_of(run)["welfare_ueur"] <= most

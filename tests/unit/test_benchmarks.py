@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -54,6 +56,23 @@ def test_a_peer_that_cannot_be_installed_says_why(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(environments, "_called", _refuse)
     assert environments.main(["assume"]) == 0
     assert capsys.readouterr().out == "assume: not installed: no such package\n"
+
+
+def test_a_peers_memory_is_its_own_and_not_that_of_who_started_it() -> None:
+    """A process that holds 200 MB becomes another one, as a benchmark's copy becomes a peer."""
+    peer = "from memory import peak_mb; print(peak_mb())"
+    starter = (
+        "import os, sys; held = b'x' * 200_000_000; "
+        f"os.execv(sys.executable, [sys.executable, '-c', {peer!r}])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", starter],
+        cwd=environments.HERE,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "None" or 1 < float(done.stdout) < 100
 
 
 def _refuse(_command: list[str]) -> None:

@@ -90,6 +90,11 @@ class Lot:
         self._connection = Connection(self.rules.site, self.edges_s)
         terms.check_covers(presence.first_s, last_s)
         self._tariff = terms.buy_over(self.edges_s)
+        # Trades are agreed for a market interval, in which these may differ.
+        within = self.rules.interval_s // step
+        self._mean_tariff = terms.buy_over(self.edges_s[::within])
+        self._lowest_tariff = self._tariff.reshape(-1, within).min(axis=1)
+        self._mean_feed_in = terms.feed_in_over(self.edges_s[::within])
         self._standing: dict[int, PeerPrice | None] = {}
         self.replacements = terms.replacements(stays.ids, self.rules.seed)
         self._floors = terms.floors(self.replacements, self.rules.guarantee, self.rules.efficiency)
@@ -166,9 +171,8 @@ class Lot:
         sellers, asks = self._asks(k, interval.end_s)
         if not len(sellers):
             return None
-        at = self._step_at(start)
-        price = self._quote(at, bids, asks)
-        return Offers(book=self._order_book(at, buyers, bids, sellers, asks), price=price)
+        price = self._quote(k, bids, asks)
+        return Offers(book=self._order_book(k, buyers, bids, sellers, asks), price=price)
 
     def _bids(self, k: int, start: int, end: int) -> tuple[Int64Array, Int64Array]:
         """Who bids in market interval `k`, and for how much."""
@@ -204,11 +208,11 @@ class Lot:
         return _above_0(sellers, np.minimum(asks, saleable))
 
     def _order_book(
-        self, at: int, buyers: Int64Array, bids: Int64Array, sellers: Int64Array, asks: Int64Array
+        self, k: int, buyers: Int64Array, bids: Int64Array, sellers: Int64Array, asks: Int64Array
     ) -> OrderBook:
         ceilings = floors = None
         if self.terms.limits:
-            ceilings, floors = self._ceilings(at, buyers), self._floors[sellers]
+            ceilings, floors = self._ceilings(k, buyers), self._floors[sellers]
             floors = np.minimum(floors, MAX_U32)
             if ceilings.min() < 0:
                 pays = ceilings >= 0
@@ -246,18 +250,18 @@ class Lot:
         if offers is not None:
             return offers.price
         nothing = np.zeros(0, np.int64)
-        at = min(self._step_at(interval.start_s), self._n - 1)
-        return self._quote(at, nothing, nothing)
+        return self._quote(self._nearest_market(interval.start_s), nothing, nothing)
 
-    def _quote(self, at: int, bids: Int64Array, asks: Int64Array) -> PeerPrice | None:
+    def _quote(self, k: int, bids: Int64Array, asks: Int64Array) -> PeerPrice | None:
+        """What is posted for market interval `k`, by the mean of its tariff."""
         terms, rules = self.terms, self.rules
-        tariff = int(self._tariff[at])
+        tariff = int(self._mean_tariff[k])
         if terms.pricing is not None:
             return terms.quote(
                 rules.guarantee,
                 rules.efficiency,
                 tariff=tariff,
-                feed_in=int(terms.feed_in_at(self.edges_s[at : at + 1])[0]),
+                feed_in=int(self._mean_feed_in[k]),
                 totals=BookTotals(demand_wh=int(bids.sum()), supply_wh=int(asks.sum())),
             )
         if tariff not in self._standing:
@@ -267,7 +271,7 @@ class Lot:
 
     def limits(self, start_s: int) -> tuple[Int64Array, Int64Array]:
         """(ceilings, floors) of all sessions in the interval that begins then, ueur per kWh."""
-        return self._ceilings(min(self._step_at(start_s), self._n - 1)), self._floors
+        return self._ceilings(self._nearest_market(start_s)), self._floors
 
     def left_to_sell_wh(self, rows: Rows = ALL) -> Int64Array:
         """What each seller may still sell in its stay, time and power left aside."""
@@ -286,10 +290,15 @@ class Lot:
         capped: Int64Array = np.minimum(left, stays.v2g_cap_wh[rows] - self.promised_wh[rows])
         return capped
 
-    def _ceilings(self, at: int, rows: Rows = ALL) -> Int64Array:
-        """What grid energy costs each buyer instead: now's tariff if it would charge now."""
-        tariff = self._tariff
-        now = np.full(len(self.stays) if isinstance(rows, slice) else len(rows), tariff[at])
+    def _ceilings(self, k: int, rows: Rows = ALL) -> Int64Array:
+        """The least that grid energy costs each buyer instead of trades in market interval `k`.
+
+        For who would charge now that is the lowest tariff of the interval's meters: when in it a
+        buyer would have drawn the same energy hangs on its need, and trades are spread evenly.
+        """
+        tariff, at = self._tariff, k * self.rules.interval_s // self._meter_s
+        n = len(self.stays) if isinstance(rows, slice) else len(rows)
+        now = np.full(n, self._lowest_tariff[k])
         if self.rules.strategy == "at-once" or self.terms.tariff is None:
             return now
         wanted = target_wh(self.stays, self.to_peers_wh) - self.drawn_wh
@@ -590,6 +599,11 @@ class Lot:
 
     def _market_at(self, interval: Interval) -> int:
         return (interval.start_s - self._first_s) // self.rules.interval_s
+
+    def _nearest_market(self, start_s: int) -> int:
+        """The market interval that begins then, the nearest there is."""
+        k = (start_s - self._first_s) // self.rules.interval_s
+        return min(max(k, 0), len(self._mean_tariff) - 1)
 
     def _step_at(self, time_s: int) -> int:
         """The meter interval at that time, the nearest there is."""

@@ -97,12 +97,6 @@ class Terms:
     def _feed_in(self) -> Profile:
         return self.feed_in if isinstance(self.feed_in, Profile) else Profile.constant(self.feed_in)
 
-    def buy_at(self, times_s: Int64Array) -> Int64Array:
-        """Tariff for grid energy at Unix times, shape of `times_s`."""
-        if self.tariff is not None:
-            return self.tariff.at(times_s)
-        return np.full(np.shape(times_s), self.lot_tariff, dtype=np.int64)
-
     def buy_over(self, edges_s: Int64Array) -> Int64Array:
         """Mean tariff between each two Unix times, rounded down, shape (n - 1,)."""
         if self.tariff is None:
@@ -114,10 +108,6 @@ class Terms:
         """Mean of what feeding in is paid, as `buy_over`."""
         mean: Int64Array = self._feed_in.over(edges_s) // np.diff(edges_s)
         return mean
-
-    def feed_in_at(self, times_s: Int64Array) -> Int64Array:
-        """What feeding in is paid at Unix times, shape of `times_s`."""
-        return self._feed_in.at(times_s)
 
     def check_covers(self, since_s: int, until_s: int) -> None:
         """Refuse prices in time that do not cover a run between two Unix times.

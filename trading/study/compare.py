@@ -262,6 +262,7 @@ def _best(stays: Stays, terms: Terms) -> dict[str, _Best]:
     starts = interval_starts(stays, interval_s=step)
     edges = np.append(starts, starts[-1] + step)
     limit, sun_wh = rules.site.connection_wh(edges), rules.site.pv_wh(edges)
+    tariff = terms.buy_over(edges)
     replacements = terms.replacements(stays.ids, rules.seed)
     floors = terms.floors(replacements, rules.guarantee, rules.efficiency)
     ways: dict[str, PeerCosts | None] = {V1G: None}
@@ -272,12 +273,12 @@ def _best(stays: Stays, terms: Terms) -> dict[str, _Best]:
         schedule = best_charging(
             stays,
             interval_s=step,
-            tariff_ueur_per_kwh=terms.buy_at(starts),
+            tariff_ueur_per_kwh=tariff,
             limit_wh=None if limit is None else limit + sun_wh,
             peers=peers,
             gap=GAP,
         )
-        metrics = optimum_metrics(stays, terms, schedule, sun_wh)
+        metrics = optimum_metrics(stays, terms, schedule, tariff_ueur_per_kwh=tariff, sun_wh=sun_wh)
         found[name] = _Best(metrics=metrics, cost_ueur=schedule.cost_ueur)
     return found
 

@@ -108,7 +108,12 @@ def welfare_of(moments: Iterable[Moment]) -> int:
 
 
 def optimum_metrics(
-    stays: Stays, terms: Terms, best: Optimum, sun_wh: Int64Array | int = 0
+    stays: Stays,
+    terms: Terms,
+    best: Optimum,
+    *,
+    tariff_ueur_per_kwh: Int64Array | int,
+    sun_wh: Int64Array | int = 0,
 ) -> dict[str, Metric]:
     """The same metrics of a best schedule, where it has them: it has no prices and no trades.
 
@@ -118,14 +123,15 @@ def optimum_metrics(
 
     Args:
         stays: as the schedule was made for; its intervals are the meters'.
-        terms: what things cost; the tariff is that of the beginning of each interval.
+        terms: what things cost but for grid energy.
         best: of `best_charging`, with peers or without.
+        tariff_ueur_per_kwh: of each interval or of all, as the schedule was made for.
         sun_wh: what the roof gives in each interval; vehicles take it first.
     """
     efficiency = stays.rules.efficiency
     replacements = terms.replacements(stays.ids, stays.rules.seed)
     floors = terms.floors(replacements, stays.rules.guarantee, efficiency)
-    tariff = terms.buy_at(best.start_s)
+    tariff = np.broadcast_to(tariff_ueur_per_kwh, best.start_s.shape)
     drawn = best.from_grid_wh + best.from_peers_wh
     stored, gave = efficiency.stored(drawn), efficiency.drawn(best.to_peers_wh)
     missing = np.maximum(efficiency.stored(stays.need_wh) - stored + gave, 0)

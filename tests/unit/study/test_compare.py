@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
@@ -11,7 +12,7 @@ from scipy import stats
 from trading.data import load_sessions, sample_path
 from trading.errors import OptionError
 from trading.lot import LotRules, Profile, Site, Terms, simulate_lot
-from trading.lot.baselines import UNCONTROLLED, V1G, V1G_WITH_PEERS
+from trading.lot.baselines import UNCONTROLLED, V1G, V1G_WITH_PEERS, baseline_table
 from trading.market import MECHANISMS
 from trading.study.compare import (
     OWN_PRICE,
@@ -227,3 +228,31 @@ def test_the_roof_serves_the_best_schedules_too(day: pd.DataFrame) -> None:
     assert (found["self_sufficiency_share"] > 0).all()
     assert (found["peak_w"] <= 40_000).all()
     assert found.loc[V1G, "grid_wh"] > found.loc[V1G_WITH_PEERS, "grid_wh"]
+
+
+def test_baselines_pay_the_mean_of_a_tariff_that_changes_within_an_interval(
+    day: pd.DataFrame,
+) -> None:
+    """Each hour begins with a quarter that differs from the other three: all are billed."""
+    since, until = day["arrival"].min().floor("h"), day["departure"].max().ceil("h")
+    quarters = pd.date_range(since, until, freq="15min")
+    prices = np.where(quarters.minute == 0, 200_000, 600_000 + 10_000 * (quarters.hour % 5))
+    terms = Terms(tariff=Profile.series(quarters, prices), lot_fee=0)
+    rules = LotRules(interval_s=3_600)
+    found = compare(
+        day,
+        rules=rules,
+        terms=terms,
+        mechanisms=("pro-rata",),
+        pricings=("middle",),
+        liars_each_side=0,
+    )
+    ours = found.table.set_index("mechanism")["drivers_cost_ueur"]
+    assert ours[V1G] <= ours[UNCONTROLLED]
+    run = simulate_lot(day, rules=rules, terms=terms, mechanism=MECHANISMS["pro-rata"])
+    books = baseline_table(run, label="pro-rata").set_index("label")["cost_ueur"]
+    # Each driver's bill is rounded down in the lot's books, a schedule's once.
+    for name in (UNCONTROLLED, V1G, "pro-rata"):
+        assert abs(ours[name] - books[name]) <= 2 * len(day), name
+    # The two stop their searches at gaps of their own.
+    assert abs(ours[V1G_WITH_PEERS] - books[V1G_WITH_PEERS]) <= 2e-3 * ours[V1G_WITH_PEERS]

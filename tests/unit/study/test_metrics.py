@@ -117,14 +117,16 @@ def test_the_best_schedule_of_a_lot_as_by_hand() -> None:
         tariff_ueur_per_kwh=FLAT.lot_tariff,
         peers=PeerCosts(floor_ueur_per_kwh=300_000),
     )
-    found = optimum_metrics(run.stays, FLAT, best)
+    found = optimum_metrics(run.stays, FLAT, best, tariff_ueur_per_kwh=FLAT.lot_tariff)
     assert metrics_of(run)["welfare_ueur"] == 0
     assert found["welfare_ueur"] == 5 * (500_000 - 300_000)
     assert found["drivers_cost_ueur"] == 3 * 500_000 + 5 * 300_000
     assert (found["traded_wh"], found["grid_wh"], found["missing_wh"]) == (5_000, 3_000, 5_000)
     assert found["peak_w"] <= 3_000
     assert found["lot_spread_ueur"] == 0
-    dear = optimum_metrics(run.stays, replace(FLAT, lot_fee=10_000), best)
+    dear = optimum_metrics(
+        run.stays, replace(FLAT, lot_fee=10_000), best, tariff_ueur_per_kwh=FLAT.lot_tariff
+    )
     assert dear["lot_spread_ueur"] == 5 * 10_000
     assert dear["drivers_cost_ueur"] == found["drivers_cost_ueur"] + 5 * 10_000
     assert dear["welfare_ueur"] == found["welfare_ueur"]

@@ -153,11 +153,8 @@ def claims_of(run: LotRun, *, v1g_peak_w: int) -> dict[str, bool]:
 
 
 def _v1g_peak_w(stays: Stays, scenario: Scenario) -> int:
-    best = best_charging(
-        stays,
-        interval_s=scenario.interval_s,
-        tariff_ueur_per_kwh=scenario.terms().buy_at(
-            interval_starts(stays, interval_s=scenario.interval_s)
-        ),
-    )
-    return int(best.grid_wh.max(initial=0)) * SECONDS_PER_HOUR // scenario.interval_s
+    step = scenario.interval_s
+    starts = interval_starts(stays, interval_s=step)
+    tariff = scenario.terms().buy_over(np.append(starts, starts[-1] + step))
+    best = best_charging(stays, interval_s=step, tariff_ueur_per_kwh=tariff)
+    return int(best.grid_wh.max(initial=0)) * SECONDS_PER_HOUR // step

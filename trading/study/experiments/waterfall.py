@@ -47,12 +47,13 @@ def steps_of(scenario: Scenario) -> list[dict[str, object]]:
     books = accounts_of(run)
     interval_s = scenario.interval_s
     starts = interval_starts(run.stays, interval_s=interval_s)
+    edges = np.append(starts, starts[-1] + interval_s)
     best = partial(
         best_charging,
         run.stays,
         interval_s=interval_s,
-        tariff_ueur_per_kwh=terms.buy_at(starts),
-        limit_wh=rules.site.connection_wh(np.append(starts, starts[-1] + interval_s)),
+        tariff_ueur_per_kwh=terms.buy_over(edges),
+        limit_wh=rules.site.connection_wh(edges),
     )
     v1g = best()
     floors = terms.floors(run.replacements, rules.guarantee, rules.efficiency)
