@@ -261,6 +261,8 @@ def _alone(engine: Engine, place: URL, name: str) -> Iterator[None]:
             yield
         return
     with failing(name), engine.connect() as connection:
+        # Outside of any transaction, so that none stays open for the life of this process.
+        connection.execution_options(isolation_level="AUTOCOMMIT")
         taken = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")
         if not taken.scalar():
             raise StoreError(_taken(name))
