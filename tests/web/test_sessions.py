@@ -79,6 +79,8 @@ def test_another_departure_is_taken_and_a_contradiction_is_told(taking, engine_f
         ({"battery_capacity_wh": 0}, "battery_capacity_wh"),
         ({"need_wh": 1.5}, "need_wh"),
         ({"arrival": "2026-03-02T08:00:00"}, "arrival"),
+        ({"arrival": 1_772_438_400}, "arrival"),
+        ({"soc_arrival": "0.4"}, "soc_arrival"),
         ({"colour": "red"}, "colour"),
         ({"session_id": ""}, "session_id"),
     ],

@@ -8,8 +8,10 @@ names; without one the route refuses everybody. The token is looked at before th
 
 from __future__ import annotations
 
+import datetime as dt
 import hmac
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 import pandas as pd
 from fastapi import FastAPI, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from starlette.concurrency import run_in_threadpool
 
 from trading.errors import OptionError, TableError
@@ -32,7 +34,20 @@ SHORTEST_TOKEN = 16
 MOST_SESSIONS = 5_000
 
 _Wh = Annotated[int, Field(strict=True, ge=0, le=MAX_U32)]
-_Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _dated(value: object) -> object:
+    """Refuse a number, or a text of one, which would be read as seconds since 1970."""
+    is_text = isinstance(value, str) and _DATE.match(value) is not None
+    if not is_text and not isinstance(value, dt.datetime):
+        raise ValueError("expected a time in ISO 8601 with Z or an offset")
+    return value
+
+
+IsoTime = Annotated[AwareDatetime, BeforeValidator(_dated)]
+"""A time that says its offset."""
 
 
 class SessionIn(BaseModel):
@@ -41,9 +56,9 @@ class SessionIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     session_id: Annotated[str, Field(strict=True, min_length=1, max_length=200)]
-    arrival: AwareDatetime
-    departure: AwareDatetime
-    estimated_departure: AwareDatetime | None = None
+    arrival: IsoTime
+    departure: IsoTime
+    estimated_departure: IsoTime | None = None
     battery_capacity_wh: _Wh
     soc_arrival: _Fraction
     soc_source: Literal["charger", "telematics", "declared", "inferred"]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import AwareDatetime, BeforeValidator
 
+from trading.store.requests import IsoTime
 from trading.web.auth import Principal, Role, allow
 from trading.web.problems import documented
 from trading.web.source import Source
@@ -26,21 +25,10 @@ def _source(request: Request) -> Source:
 
 From = Annotated[Source, Depends(_source)]
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
-
-
-def _dated(value: object) -> object:
-    """Refuse a bare number, which would be read as seconds since 1970."""
-    if isinstance(value, str) and _DATE.match(value) is None:
-        raise ValueError("expected a time in ISO 8601 with Z or an offset")
-    return value
-
-
-_Time = Annotated[AwareDatetime, BeforeValidator(_dated)]
-Since = Annotated[_Time | None, Query(description="From this time on.")]
-Until = Annotated[_Time | None, Query(description="Before this time.")]
+Since = Annotated[IsoTime | None, Query(description="From this time on.")]
+Until = Annotated[IsoTime | None, Query(description="Before this time.")]
 At = Annotated[
-    _Time | None, Query(description="At this time; by default now, or where a replay is.")
+    IsoTime | None, Query(description="At this time; by default now, or where a replay is.")
 ]
 Text = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/]+$")]
