@@ -75,6 +75,12 @@ class Stage:
         )
         return SignatureIn.of(signature).model_dump()
 
+    def kept(self, batch_id: str) -> list[Any]:
+        """The signatures that the engine has at hand for a batch."""
+        with self.engine.database.begin() as connection:
+            of_batch = select(SIGNATURES).where(SIGNATURES.c.batch_id == batch_id)
+            return list(connection.execute(of_batch).all())
+
     def post(self, content: Any) -> httpx.Response:
         return httpx.post(self.url + PATH, json=content, trust_env=False)
 
@@ -217,10 +223,20 @@ def test_exchange_takes_nothing_but_a_seats_signature_for_a_batch_here(
         assert len(answer.json()["detail"]) > 10
     raw = httpx.post(stage.url + PATH, content=b"\xff\x00{", trust_env=False)
     assert raw.status_code == 422
+    deep = httpx.post(stage.url + PATH, content=b"[" * 1_900, trust_env=False)
+    assert deep.status_code == 422
+    long = httpx.post(stage.url + PATH, content=b"[" * 100_000, trust_env=False)
+    assert long.status_code == 413
     assert stage.post(good).status_code == 200
+    (first,) = stage.kept(batch_id)
+    stage.engine.wake.clear()
     assert stage.post(good).status_code == 200
+    assert stage.kept(batch_id) == [first], "sent again, it is not written again"
+    assert not stage.engine.wake.is_set()
     metrics = httpx.get(stage.url + "/metrics", trust_env=False).text
     assert 'peercharge_signatures_received_total{outcome="refused"} 9.0' in metrics
+    assert 'peercharge_signatures_received_total{outcome="taken"} 1.0' in metrics
+    assert 'peercharge_signatures_received_total{outcome="known"} 1.0' in metrics
     ledger = stage.play(*(one.look for one in honest), lambda: _sign_all(stage, 3))
     assert {batch.stored for batch in ledger.batches.values()} == {BatchState.SETTLED}
 

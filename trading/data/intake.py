@@ -110,8 +110,8 @@ class FolderIntake:
 
     def poll(self) -> pd.DataFrame | None:
         """What changed since the last look; where files tell of one session, one file at a time."""
-        self._look()
-        self._held += [frame for file in self._files.values() if (frame := file.poll()) is not None]
+        files = self._files.values() if self._look() else ()
+        self._held += [frame for file in files if (frame := file.poll()) is not None]
         ready: list[pd.DataFrame] = []
         ids: set[str] = set()
         while self._held and ids.isdisjoint(self._held[0]["session_id"]):
@@ -119,8 +119,8 @@ class FolderIntake:
             ready.append(self._held.pop(0))
         return pd.concat(ready, ignore_index=True) if ready else None
 
-    def _look(self) -> None:
-        """Which files there are; those of the look before, where the folder cannot be read."""
+    def _look(self) -> bool:
+        """See which files there are; False where the folder cannot be read, which is told once."""
         try:
             names = sorted(self._path.iterdir()) if self._path.is_dir() else []
             ours = [path for path in names if _is_ours(path)]
@@ -129,9 +129,10 @@ class FolderIntake:
             if sentence != self._told:
                 log.warning("sessions cannot be read", problem=sentence)
             self._told = sentence
-            return
+            return False
         self._told = ""
         self._files = {path: self._files.get(path) or FileIntake(path, self._read) for path in ours}
+        return True
 
 
 def _is_ours(path: Path) -> bool:
