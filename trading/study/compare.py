@@ -55,7 +55,7 @@ class Comparison:
             of `trading.study.metrics`; what a row does not have is empty.
         misreporting: a row a mechanism, report and side, for each mechanism under the first of the
             pricings: `liars`, `gainers` (by `NOTICEABLE_UEUR` or more), `mean_gain_ueur`,
-            `max_gain_ueur`.
+            `max_gain_ueur`, and `mean_welfare_loss_ueur` of all drivers and the lot.
         timing: a row a mechanism and pricing: `books`, and `solve_ms` for clearing all of them
             once more, the median of three. The only numbers that differ from run to run.
         daily: the same rows for each local day run by itself, `day` first; without rows where no
@@ -385,11 +385,13 @@ _MISREPORTING = (
     "gainers",
     "mean_gain_ueur",
     "max_gain_ueur",
+    "mean_welfare_loss_ueur",
 )
 
 
 def _gained(each: Combination, report: str, side: str, gains: list[Gain]) -> dict[str, str | int]:
-    some = [gain.gain_ueur for gain in gains if (gain.report, gain.side) == (report, side)]
+    lies = [gain for gain in gains if (gain.report, gain.side) == (report, side)]
+    some, lost = [lie.gain_ueur for lie in lies], [lie.welfare_loss_ueur for lie in lies]
     return {
         "mechanism": each.mechanism,
         "pricing": each.pricing,
@@ -399,4 +401,5 @@ def _gained(each: Combination, report: str, side: str, gains: list[Gain]) -> dic
         "gainers": sum(gain >= NOTICEABLE_UEUR for gain in some),
         "mean_gain_ueur": sum(some) // len(some) if some else 0,
         "max_gain_ueur": max(some, default=0),
+        "mean_welfare_loss_ueur": sum(lost) // len(lost) if lost else 0,
     }

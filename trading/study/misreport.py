@@ -3,7 +3,8 @@
 All others tell the truth, and so does the vehicle in the run that it is compared with. Its own net
 benefit is counted in money that moves: what it earns, less what it pays to peers and grid, less
 wear and replacement of what it gave; need that is not served costs the lot's highest tariff. Each
-is by its true need, its true battery and its true price at home.
+is by its true need, its true battery and its true price at home. Welfare is the same for drivers
+and lot together, so that what one pays to another is no part of it.
 
 Not modelled: that a false report is found out, several vehicles that lie or conspire, a lie that
 changes in the course of a stay, and any other size of lie than those below.
@@ -18,7 +19,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from trading.lot import LotRules, Stays, Terms, traded
+from trading.lot import Lot, LotRules, Stays, Terms, traded
 from trading.lot.stays import BoolArray
 from trading.market import Fills, Mechanism, OrderBook, Orders, PeerPrice
 from trading.units import MAX_U32, WH_PER_KWH, Int64Array, cost_ueur, hash_units
@@ -42,12 +43,22 @@ class Gain:
         side: "buyer" or "seller".
         report: a name in `REPORTS`.
         gain_ueur: its net benefit with the lie less that with the truth.
+        welfare_loss_ueur: what all drivers and the lot together lose by it; below 0 they gain.
     """
 
     session_id: str
     side: str
     report: str
     gain_ueur: int
+    welfare_loss_ueur: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """A run by the truth: the liar's net benefit, and the welfare of all, in micro-euro."""
+
+    benefit_ueur: int
+    welfare_ueur: int
 
 
 def sampled(stays: Stays, *, each_side: int) -> list[int]:
@@ -92,13 +103,15 @@ def gains_from_misreporting(
     told = replace(rules, departures="estimated")
     for code in sampled(stays, each_side=each_side):
         liar = _Liar(_truth(stays, code), told, terms, mechanism, str(stays.ids[code]))
-        honest = liar.benefit(liar.truth, mechanism)
+        honest = liar.outcome(liar.truth, mechanism)
         for report, lie in _LIES.items():
+            lied = lie(liar)
             yield Gain(
                 session_id=liar.session_id,
                 side="buyer" if liar.buys else "seller",
                 report=report,
-                gain_ueur=lie(liar) - honest,
+                gain_ueur=lied.benefit_ueur - honest.benefit_ueur,
+                welfare_loss_ueur=honest.welfare_ueur - lied.welfare_ueur,
             )
 
 
@@ -143,45 +156,56 @@ class _Liar:
         stays = Stays(truth, rules)
         self.code = stays.code_of(session_id)
         self.buys = bool(stays.is_buyer[self.code])
-        self.need_wh = int(stays.need_wh[self.code])
+        self.need_wh = stays.need_wh
 
-    def benefit(self, reported: pd.DataFrame, mechanism: Mechanism) -> int:
-        """Net benefit in micro-euro; higher is better, and mostly below 0, for charging costs."""
+    def outcome(self, reported: pd.DataFrame, mechanism: Mechanism) -> _Outcome:
+        """What comes of a report; higher is better, and mostly below 0, for charging costs."""
         lot, trades = traded(Stays(reported, self.rules), self.terms, mechanism)
         me, efficiency = self.code, self.rules.efficiency
         earned = int(trades.loc[trades["seller_id"] == self.session_id, "income_ueur"].sum())
         paid = int(trades.loc[trades["buyer_id"] == self.session_id, "cost_ueur"].sum())
         paid += int(lot.grid_bill_ueur[me]) - int(lot.refund_ueur[me])
-        replaced = cost_ueur(efficiency.charge_for(lot.gave_wh), lot.replacements)[me]
-        wear = cost_ueur(lot.to_peers_wh, self.terms.wear)[me]
-        unserved = max(self.need_wh - int(lot.drawn_wh[me]), 0)
-        lost = unserved * self.terms.highest_tariff // WH_PER_KWH
-        return earned - paid - int(replaced) - int(wear) - lost
+        replaced = cost_ueur(efficiency.charge_for(lot.gave_wh), lot.replacements)
+        wear = cost_ueur(lot.to_peers_wh, self.terms.wear)
+        unserved: Int64Array = np.maximum(self.need_wh - lot.drawn_wh, 0)
+        spent = replaced + wear + cost_ueur(unserved, self.terms.highest_tariff)
+        return _Outcome(
+            benefit_ueur=earned - paid - int(spent[me]),
+            welfare_ueur=-self._grid_ueur(lot) - int(spent.sum()),
+        )
 
-    def with_false_soc(self) -> int:
+    def _grid_ueur(self, lot: Lot) -> int:
+        """What all energy into vehicles that is not peers' costs by the tariff of its time."""
+        flows = lot.flows
+        at_chargers = flows.grid_wh + flows.pv_wh - flows.cable_loss_wh
+        tariff = self.terms.buy_over(lot.edges_s)
+        pairs = zip(at_chargers.tolist(), tariff.tolist(), strict=True)
+        return int(sum(wh * per_kwh for wh, per_kwh in pairs)) // WH_PER_KWH
+
+    def with_false_soc(self) -> _Outcome:
         lie = BUYER_SOC_LIE if self.buys else SELLER_SOC_LIE
         return self._with("soc_arrival", lambda soc: (soc + lie).clip(0.0, 1.0))
 
-    def with_false_price(self) -> int:
+    def with_false_price(self) -> _Outcome:
         def lying(book: OrderBook, price: PeerPrice, /) -> Fills:
             return self.mechanism(_with_false_limit(book, self.code), price)
 
-        return self.benefit(self.truth, lying)
+        return self.outcome(self.truth, lying)
 
-    def leaving_earlier(self) -> int:
+    def leaving_earlier(self) -> _Outcome:
         return self._with("estimated_departure", lambda at: at - DEPARTURE_LIE)
 
-    def leaving_later(self) -> int:
+    def leaving_later(self) -> _Outcome:
         return self._with("estimated_departure", lambda at: at + DEPARTURE_LIE)
 
-    def _with(self, column: str, change: Callable[[pd.Series], pd.Series]) -> int:
+    def _with(self, column: str, change: Callable[[pd.Series], pd.Series]) -> _Outcome:
         reported = self.truth.copy()
         row = reported["session_id"] == self.session_id
         reported.loc[row, column] = change(reported.loc[row, column])
-        return self.benefit(reported, self.mechanism)
+        return self.outcome(reported, self.mechanism)
 
 
-_LIES: Mapping[str, Callable[[_Liar], int]] = MappingProxyType(
+_LIES: Mapping[str, Callable[[_Liar], _Outcome]] = MappingProxyType(
     {
         "soc": _Liar.with_false_soc,
         "price": _Liar.with_false_price,

@@ -11,17 +11,21 @@ from tests.unit.study.lots import FLAT, LOSSLESS, lot, stay
 from trading.data import load_sessions, sample_path
 from trading.lot import LotRules, Stays, Terms, traded
 from trading.market import MECHANISMS
-from trading.study.misreport import REPORTS, gains_from_misreporting, sampled
+from trading.study.misreport import REPORTS, Gain, gains_from_misreporting, sampled
 
 # In an hour the buyer takes 10 kWh, of which it requires 5, and the seller has 10 above T_s.
 PAIR = lot(stay("b", soc=0.5, need_wh=10_000), stay("s", soc=1.0))
 
 
-def gains(mechanism: str, day=PAIR, rules=LOSSLESS, terms=FLAT) -> dict[tuple[str, str], int]:
+def lies(mechanism: str, day=PAIR, rules=LOSSLESS, terms=FLAT) -> dict[tuple[str, str], Gain]:
     found = gains_from_misreporting(
         day, rules=rules, terms=terms, mechanism=MECHANISMS[mechanism], each_side=1
     )
-    return {(gain.side, gain.report): gain.gain_ueur for gain in found}
+    return {(gain.side, gain.report): gain for gain in found}
+
+
+def gains(mechanism: str, day=PAIR, rules=LOSSLESS, terms=FLAT) -> dict[tuple[str, str], int]:
+    return {who: lie.gain_ueur for who, lie in lies(mechanism, day, rules, terms).items()}
 
 
 def test_an_emptier_battery_buys_more_at_the_posted_price() -> None:
@@ -52,6 +56,23 @@ def test_who_says_it_leaves_before_it_can_trade_loses_its_trade() -> None:
     day = lot(buyer, stay("s", soc=0.9, hours=(7, 10)))
     found = gains("pro-rata", day, replace(LOSSLESS, gate_lead_s=300))
     assert found[("seller", "departure-earlier")] == -5 * 100_000
+    # Its buyer draws from the grid at 0.50 what the seller would have parted with at 0.30.
+    lost = lies("pro-rata", day, replace(LOSSLESS, gate_lead_s=300))
+    assert lost[("seller", "departure-earlier")].welfare_loss_ueur == 5 * 200_000
+
+
+def test_a_price_that_only_moves_money_loses_no_welfare_and_one_that_ends_a_trade_does() -> None:
+    found = lies("pay-as-bid")
+    assert found[("seller", "price")].welfare_loss_ueur == 0
+    assert found[("buyer", "price")].welfare_loss_ueur == 0
+    # A floor of 0.48, said as 0.528, is above the ceiling of 0.50; 5 kWh gained 0.02 each.
+    dear = replace(FLAT, replacement=380_000)
+    found = lies("pay-as-bid", terms=dear)
+    assert found[("seller", "price")].welfare_loss_ueur == 5 * 20_000
+
+
+def test_more_trade_by_a_lie_can_be_a_gain_for_all() -> None:
+    assert lies("pro-rata")[("buyer", "soc")].welfare_loss_ueur == -5 * 200_000
 
 
 def test_a_seller_short_of_time_sells_by_a_departure_that_is_later_or_has_passed() -> None:
