@@ -206,14 +206,23 @@ def _hundredth(value: float) -> str:
 
 
 def beyond_line(result: Comparison) -> str:
-    """What the market with the most welfare adds beyond V1G, a day; empty for less than two."""
+    """What the market with the most welfare adds beyond V1G, a day; empty without days or trades.
+
+    One day has no interval, which the line says.
+    """
     rows = result.over_days
     markets = markets_of(result)
-    if rows.empty or int(rows["days"].max()) < 2 or int(markets["traded_wh"].max()) == 0:
+    if rows.empty or int(markets["traded_wh"].max()) == 0:
         return ""
     best = markets.iloc[best_market(markets)]
     is_best = (rows["mechanism"] == best["mechanism"]) & (rows["pricing"] == best["pricing"])
     row = rows[is_best].iloc[0]
+    if int(row["days"]) < 2:
+        return (
+            f"Beyond V1G, {best['label']} saves drivers {_euro(float(row[BEYOND]))} EUR on this "
+            "day. One day has no confidence interval; give several, or see "
+            "`peercharge study waterfall` for many days and seeds."
+        )
     low, high = _euro(float(row[f"{BEYOND}_low"])), _euro(float(row[f"{BEYOND}_high"]))
     return (
         f"Beyond V1G, {best['label']} saves drivers {_euro(float(row[BEYOND]))} EUR a day "
@@ -241,6 +250,22 @@ def misreporting_table(result: Comparison) -> Table | None:
         caption="Mean / most that a false report brought its sender, EUR.",
         heads=("Mechanism, pricing", *heads),
         groups=(Group(title="", rows=tuple(shown)),),
+    )
+
+
+def misreporting_line(result: Comparison) -> str:
+    """What a false report costs all together, at its worst; empty where nobody lied."""
+    rows = result.misreporting
+    if rows.empty:
+        return ""
+    lost = rows["mean_welfare_loss_ueur"]
+    worst = rows.iloc[int(lost.to_numpy().argmax())]
+    label = label_of(str(worst["mechanism"]), str(worst["pricing"]))
+    which = f"{REPORT_TITLES[worst['report']]}, {worst['side']}s"
+    return (
+        "Drivers and lot together lose (welfare, mean over the liars of a cell) from "
+        f"{money(int(lost.min()))} to {money(int(lost.max()))} EUR by a false report, the most "
+        f"under {label} ({which}); below 0 they gain. All cells: misreporting.csv."
     )
 
 

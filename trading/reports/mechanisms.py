@@ -176,6 +176,7 @@ def comparison_html(result: Comparison, about: About, figures: Mapping[str, byte
         comparison=tables.comparison_table(result),
         over_days=tables.over_days_table(result),
         misreporting=tables.misreporting_table(result),
+        misreporting_line=tables.misreporting_line(result),
         timing=tables.timing_table(result),
         assumptions=tables.assumptions(result),
         notes=about.sessions.notes,

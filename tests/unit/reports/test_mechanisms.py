@@ -14,7 +14,12 @@ from trading.data import Sessions, load_sessions, sample_path
 from trading.lot import Profile
 from trading.reports.figures.mechanisms import label_of, waterfall_of
 from trading.reports.figures.style import png_bytes
-from trading.reports.mechanism_tables import beyond_line, over_days_table, steps_line
+from trading.reports.mechanism_tables import (
+    beyond_line,
+    misreporting_line,
+    over_days_table,
+    steps_line,
+)
 from trading.reports.mechanisms import (
     COMPARISON_FIGURES,
     About,
@@ -22,6 +27,7 @@ from trading.reports.mechanisms import (
     comparison_summary,
     comparison_tables,
 )
+from trading.reports.numbers import money
 from trading.study.compare import Comparison, compare
 
 PAIR = lot(stay("b", soc=0.4, need_wh=8_000), stay("s", soc=0.9))
@@ -77,7 +83,10 @@ def test_every_report_is_drawn_with_what_there_is(case: str, about: About) -> No
 
 def test_days_have_their_means_and_one_day_has_none() -> None:
     assert over_days_table(compared("a buyer and a seller")) is None
-    assert beyond_line(compared("a buyer and a seller")) == ""
+    assert beyond_line(compared("a buyer and a seller")) == (
+        "Beyond V1G, arrival, middle saves drivers 1.00 EUR on this day. One day has no confidence "
+        "interval; give several, or see `peercharge study waterfall` for many days and seeds."
+    )
     assert beyond_line(compared("nobody sells")) == ""
     result = compared("two days")
     table = over_days_table(result)
@@ -89,6 +98,13 @@ def test_days_have_their_means_and_one_day_has_none() -> None:
         "Beyond V1G, arrival, middle saves drivers 1.00 EUR a day (95 % confidence 1.00 to 1.00, "
         "2 days)."
     )
+
+
+def test_what_a_lie_costs_all_together_is_stated_at_its_worst() -> None:
+    result = compared("a buyer and a seller")
+    line = misreporting_line(result)
+    worst = money(int(result.misreporting["mean_welfare_loss_ueur"].max()))
+    assert f"to {worst} EUR by a false report" in line
 
 
 def test_the_waterfall_ends_with_the_market_of_most_welfare() -> None:
