@@ -72,9 +72,11 @@ def means_over_days(daily: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         the columns of `MARKET`, `days`, and of each name in `AVERAGED` the mean, `NAME_low` and
-        `NAME_high`. A day that lacks a value, such as a share where there is no optimum, is left
-        out of that mean; below two days the ends are empty.
+        `NAME_high`, then `NAME_days`, of how many days that mean is. A day that lacks a value, such
+        as a share where there is no optimum, is left out; below two days the ends are empty.
     """
     numbers = daily[list(AVERAGED)].astype(np.float64)
     rows = pd.concat([daily[["day", *MARKET]], numbers], axis=1).assign(lot="")
-    return means(rows, by=MARKET, of=AVERAGED)
+    found = means(rows, by=MARKET, of=AVERAGED)
+    counts = rows.groupby(MARKET, sort=False, dropna=False)[list(AVERAGED)].count()
+    return found.join(counts.add_suffix("_days").reset_index(drop=True))

@@ -139,6 +139,11 @@ def test_each_day_is_run_by_itself_and_means_have_their_intervals(day: pd.DataFr
     cost = found.daily.pivot(index="day", columns="mechanism", values="drivers_cost_ueur")
     saved = (cost[V1G] - cost["uniform-price"]).to_numpy(float)
     assert market["beyond_v1g_ueur"].tolist() == saved.tolist()
+    # Without a welfare to share out a day has no share, and is left out of that mean alone.
+    shares = found.daily.groupby("mechanism")["welfare_share"].count()
+    over = found.over_days.set_index("mechanism")
+    assert over["welfare_share_days"].to_dict() == shares.to_dict()
+    assert (over["traded_wh_days"] == over["days"]).drop([UNCONTROLLED, V1G]).all()
     row = found.over_days.set_index("mechanism").loc["uniform-price"]
     interval = stats.t.interval(0.95, 2, loc=saved.mean(), scale=stats.sem(saved))
     assert row["days"] == 3
