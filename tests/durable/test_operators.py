@@ -298,9 +298,11 @@ def test_operator_on_other_data_rejects_and_the_others_carry_on(stage: Stage) ->
     others = [stage.operator(number) for number in (0, 1, 2)]
     ledger = stage.play(wrong.look, *(one.look for one in others))
     assert {batch.stored for batch in ledger.batches.values()} == {BatchState.SETTLED}
-    assert said(wrong)["rejected"] >= 5
+    # The three others are a quorum: now and then they have decided before it looked.
+    assert said(wrong)["rejected"] >= 1
+    assert said(wrong)["rejected"] + said(wrong)["unvoted"] == len(ledger.batches)
     assert votes_of(ledger)[3]["confirmed"] == 0
-    assert wrong.rules_broken["roles"] >= 5
+    assert wrong.rules_broken["roles"] >= said(wrong)["rejected"]
 
 
 def test_operator_without_a_seat_says_so_and_votes_on_nothing(stage: Stage) -> None:
