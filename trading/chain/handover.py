@@ -7,6 +7,7 @@ deadline; so the file is safe to pass on, and whoever hands it in decides nothin
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,7 +31,7 @@ Amount = Annotated[int, Field(gt=0, lt=2**64)]
 HexAddress = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
 
 
-class _Signed(BaseModel):
+class _Signed(BaseModel, ABC):
     """What every signed act has.
 
     Attributes:
@@ -68,8 +69,9 @@ class _Signed(BaseModel):
             )
         return self._call(consortium, HexBytes(self.signature), by)
 
+    @abstractmethod
     def _call(self, consortium: Consortium, signature: bytes, by: Key) -> Call:
-        raise NotImplementedError
+        """The contract's function for this act."""
 
 
 class SignedEnrolment(_Signed):
