@@ -170,6 +170,7 @@ def serving(
     body_timeout_s: float = BODY_TIMEOUT_S,
     idle_timeout_s: float = IDLE_TIMEOUT_S,
     most_connections: int = MOST_CONNECTIONS,
+    websockets: bool = False,
 ) -> Iterator[str]:
     """Serve `app` in a thread until the context ends; gives its address, `http://HOST:PORT`.
 
@@ -179,6 +180,7 @@ def serving(
         body_timeout_s: the longest that a body may take to come.
         idle_timeout_s: how long a connection may be without a whole request.
         most_connections: with so many open, or so many requests under way, others get a 503.
+        websockets: whether it answers on websockets, too.
 
     Raises:
         OptionError: the address is none, or is taken.
@@ -199,8 +201,8 @@ def serving(
             http=_impatient(idle_timeout_s),
             log_config=None,
             access_log=False,
-            lifespan="off",
-            ws="none",
+            ws="websockets-sansio" if websockets else "none",
+            ws_max_size=MAX_BODY_BYTES,
             limit_concurrency=most_connections,
             timeout_keep_alive=int(IDLE_TIMEOUT_S),
             timeout_graceful_shutdown=1,
@@ -292,6 +294,11 @@ def _impatient(idle_timeout_s: float) -> type[H11Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._next_look.cancel()
             super().connection_lost(exc)
+
+        def handle_websocket_upgrade(self, event: Any) -> None:
+            # From here on another protocol has the connection, with pings of its own.
+            self._next_look.cancel()
+            super().handle_websocket_upgrade(event)
 
         def _look(self, before: object) -> None:
             is_idle = self.cycle is None or self.cycle.response_complete

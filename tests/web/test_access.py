@@ -19,6 +19,8 @@ MATRIX = {
     ("GET", "/api/v1/sessions"): LOT,
     ("POST", "/api/v1/sessions"): {"aggregator"},
     ("GET", "/api/v1/sessions/{session_id}"): LOT,
+    ("GET", "/api/v1/lot"): EVERYBODY,
+    ("GET", "/api/v1/savings"): EVERYBODY,
     ("GET", "/api/v1/vehicles"): LOT,
     ("GET", "/api/v1/orders"): LOT,
     ("GET", "/api/v1/trades"): EVERYBODY,

@@ -1,4 +1,4 @@
-"""`peercharge serve`: the HTTP API over an engine's database."""
+"""`peercharge serve`: the HTTP API and the pages over an engine's database."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ from trading.cli.serve import (
 )
 
 if TYPE_CHECKING:
+    from trading.pages import Door
     from trading.web import DevelopmentIssuer, EngineDoor, Tokens
 
 LISTEN = "127.0.0.1:8800"
+SECRET_VARIABLE = "PEERCHARGE_CLIENT_SECRET"
+MOST_CONNECTIONS = 2_000
 
 
 def serve(
@@ -70,6 +73,24 @@ def serve(
             help="The claim that lists roles; dots lead into it, as in realm_access.roles.",
         ),
     ] = "roles",
+    client_id: Annotated[
+        str,
+        typer.Option(
+            "--client-id",
+            metavar="ID",
+            help="Of the pages at the issuer; without it only the API is served. A client with a "
+            f"secret has it in {SECRET_VARIABLE} or its _FILE.",
+        ),
+    ] = "",
+    address: Annotated[
+        str,
+        typer.Option(
+            "--address",
+            metavar="URL",
+            help="Under which browsers reach the pages; the issuer sends them back to "
+            "/sign-in/back there.",
+        ),
+    ] = "",
     development_issuer: Annotated[
         bool,
         typer.Option(
@@ -98,10 +119,11 @@ def serve(
     ] = 100.0,
     log_format: LogFormatName = "json",
 ) -> None:
-    """Serve the HTTP API: what an engine has, to whom it may concern.
+    """Serve the HTTP API and the pages: what an engine has, to whom it may concern.
 
     It reads the database while the engine runs, and never writes to it. End it with Ctrl-C.
     """
+    from trading.pages import attach_pages
     from trading.publication import read_publication
     from trading.serving import address_of, serving
     from trading.store import open_database
@@ -130,13 +152,53 @@ def serve(
             cors_origins=tuple(cors_origin or ()),
             issuer=own_issuer,
         )
-        with serving(app, listen) as address:
+        pages_door = (
+            _development_door(own_issuer, tuple(driver_of or ()))
+            if own_issuer is not None
+            else _oidc_door(issuer, client_id, address, tokens)
+        )
+        if pages_door is not None:
+            attach_pages(app, pages_door)
+        with serving(app, listen, websockets=True, most_connections=MOST_CONNECTIONS) as served:
             if own_issuer is not None:
                 printed = own_issuer.token_of_each_role(driver_of=tuple(driver_of or ()))
                 for role, token in printed.items():
                     typer.echo(f"{role} {token}")
-            typer.echo(f"serving {address}", err=True)
+            typer.echo(f"serving {served}", err=True)
             ended_by_signals(threading.Event()).wait()
+
+
+def _development_door(issuer: DevelopmentIssuer, driver_of: tuple[str, ...]) -> Door:
+    from trading.pages import DevelopmentDoor, Identity
+    from trading.web import Role
+
+    identities = [
+        Identity(name=role.value, role=role)
+        for role in (Role.AGGREGATOR, Role.OPERATOR, Role.AUTHORITY)
+    ] + [
+        Identity(name=f"driver-{name}", role=Role.DRIVER, label=name, sessions=(name,))
+        for name in driver_of
+    ]
+    return DevelopmentDoor(issuer, lambda: identities)
+
+
+def _oidc_door(issuer: str, client_id: str, address: str, tokens: Tokens) -> Door | None:
+    from trading.errors import OptionError
+    from trading.pages import OidcDoor
+    from trading.store.requests import secret_of_environment
+
+    if not client_id:
+        return None
+    if not address.startswith(("http://", "https://")):
+        expected = "under which browsers reach the pages, such as https://lot.example"
+        raise OptionError("address", address, expected)
+    return OidcDoor(
+        issuer=issuer,
+        client_id=client_id,
+        client_secret=secret_of_environment(SECRET_VARIABLE, os.environ),
+        address=address,
+        tokens=tokens,
+    )
 
 
 def _own_issuer(is_wanted: bool, issuer: str, host: str) -> DevelopmentIssuer | None:

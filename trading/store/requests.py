@@ -29,7 +29,6 @@ from trading.tables import UTC_TIME
 from trading.units import MAX_U32
 
 TOKEN_VARIABLE = "PEERCHARGE_SESSIONS_TOKEN"
-TOKEN_FILE_VARIABLE = "PEERCHARGE_SESSIONS_TOKEN_FILE"
 SHORTEST_TOKEN = 16
 MOST_SESSIONS = 5_000
 
@@ -78,20 +77,30 @@ def token_of_environment(environment: Mapping[str, str] | None = None) -> str | 
     Raises:
         OptionError: the file cannot be read, or the token is too short to be a secret.
     """
+    return secret_of_environment(TOKEN_VARIABLE, environment)
+
+
+def secret_of_environment(
+    variable: str, environment: Mapping[str, str] | None = None
+) -> str | None:
+    """A secret that the environment gives, or names a file of in `<variable>_FILE`; None for none.
+
+    Raises:
+        OptionError: the file cannot be read, or the text is too short to be a secret.
+    """
     found = os.environ if environment is None else environment
-    file, token = found.get(TOKEN_FILE_VARIABLE), found.get(TOKEN_VARIABLE)
+    file, secret = found.get(f"{variable}_FILE"), found.get(variable)
     if file:
         try:
-            token = Path(file).read_text(encoding="utf-8").strip()
+            secret = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise OptionError(
-                TOKEN_FILE_VARIABLE, file, f"a file that can be read ({error})"
-            ) from None
-    elif not token:
+            expected = f"a file that can be read ({error})"
+            raise OptionError(f"{variable}_FILE", file, expected) from None
+    elif not secret:
         return None
-    if token is None or len(token) < SHORTEST_TOKEN:
-        raise OptionError(TOKEN_VARIABLE, "(hidden)", f"{SHORTEST_TOKEN} characters or more")
-    return token
+    if secret is None or len(secret) < SHORTEST_TOKEN:
+        raise OptionError(variable, "(hidden)", f"{SHORTEST_TOKEN} characters or more")
+    return secret
 
 
 def take_sessions(

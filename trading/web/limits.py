@@ -20,6 +20,16 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 """On every answer that does not set them itself."""
+PAGE_HEADERS = HEADERS | {
+    # Vue compiles what the pages are made of in the browser, and the frame of a page is inline.
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' "
+    "'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "Vary": "Accept, Accept-Language, Cookie",
+}
+"""The same on pages for people."""
+_FOR_PROGRAMS = ("/api/", "/health", "/development-issuer")
 
 
 @dataclass(slots=True)
@@ -66,11 +76,14 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, with the headers put into what goes back."""
+        is_for_programs = str(scope.get("path", "")).startswith(_FOR_PROGRAMS)
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                is_html = headers.get("content-type", "").startswith("text/html")
+                wanted = PAGE_HEADERS if is_html and not is_for_programs else HEADERS
+                for name, value in wanted.items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -42,6 +42,7 @@ class VehicleRow(BaseModel):
     """A vehicle that stands in the lot, counted up to the beginning of the current interval."""
 
     session_id: str
+    bay: int = Field(description="Where it is drawn, from 1; no charger's number.")
     at: Time = Field(description="Beginning of the interval.")
     role: Literal["buyer", "seller", "neutral"] = Field(description="Latched on arrival.")
     arrival: Time
@@ -55,6 +56,39 @@ class VehicleRow(BaseModel):
     to_peers_wh: int
     promised_wh: int = Field(description="Agreed to be sold so far.")
     account: int | None = Field(description="Its account on the chain; null without one.")
+
+
+class LotNowOut(BaseModel):
+    """The lot and its clock."""
+
+    lot: int
+    now: Time = Field(description="The wall's clock, or where a replay has come to.")
+    is_replay: bool
+    is_over: bool = Field(description="Of a replay: every interval of its sessions is traded.")
+    first: Time | None = Field(description="Beginning of the first interval; null without any.")
+    last: Time | None = Field(description="Beginning of the last interval; null without any.")
+    interval_s: int
+    meter_s: int
+    mechanism: str
+    vehicles_limit_w: int | None = Field(
+        description="The most that vehicles may draw now: what the connection leaves beside other "
+        "load; null for a lot without a limit."
+    )
+    bays: int = Field(description="Bays drawn: as many as vehicles ever stood here together.")
+
+
+class SavingsOut(BaseModel):
+    """What trading moved between two times; confirmed trades alone count."""
+
+    since: Time
+    until: Time
+    n_trades: int
+    energy_wh: int = Field(description="From vehicle to vehicle, and so not from the grid.")
+    buyers_saved_ueur: int = Field(description="What that costs at the lot's tariff, less paid.")
+    sellers_income_ueur: int = Field(description="Before wear and what refilling costs them.")
+    lot_fee_ueur: int
+    peak_grid_only_w: int = Field(description="Highest mean power of a meter interval, untraded.")
+    peak_with_p2p_w: int
 
 
 class OrderRow(BaseModel):

@@ -7,6 +7,7 @@ confirmed, so that it is what every operator would compute, too.
 from __future__ import annotations
 
 import datetime as dt
+import heapq
 from collections import defaultdict
 from typing import Literal
 
@@ -15,14 +16,21 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from trading.chain.rebuild import Ledger
-from trading.engine.live import Present, interval_offers, present_at
+from trading.engine.live import (
+    Present,
+    first_interval,
+    interval_offers,
+    last_interval,
+    present_at,
+)
 from trading.lot import Lot, intervals_of
 from trading.lot.physics import SECONDS_PER_HOUR
 from trading.market import Fills
 from trading.market.book import Orders
 from trading.operators.replica import together
+from trading.units import Int64Array, cost_ueur
 from trading.web.problems import Problem
-from trading.web.rows import LoadRow, OrderRow, PriceRow, VehicleRow
+from trading.web.rows import LoadRow, LotNowOut, OrderRow, PriceRow, SavingsOut, VehicleRow
 from trading.web.source import Source
 
 MOST_DAYS = 7
@@ -40,10 +48,12 @@ def vehicles_at(source: Source, connection: Connection, at_s: int) -> list[Vehic
     stays = present.stays
     lot = present.lot_at(source.publication.terms, start_s)
     content, number_of = lot.content_wh, {code: n for n, code in present.accounts.items()}
+    bays = bays_of(source.sessions(connection), at_s)
     there = (stays.arrival_s <= at_s) & (stays.departure_s > at_s)
     return [
         VehicleRow(
             session_id=str(stays.ids[code]),
+            bay=bays[str(stays.ids[code])],
             at=utc(start_s),
             role=stays.role[code],
             arrival=utc(int(stays.arrival_s[code])),
@@ -60,6 +70,100 @@ def vehicles_at(source: Source, connection: Connection, at_s: int) -> list[Vehic
         )
         for code in np.flatnonzero(there).tolist()
     ]
+
+
+def bays_of(sessions: pd.DataFrame, at_s: int) -> dict[str, int]:
+    """The bay of each vehicle, from 1: on arrival each takes the first that is free.
+
+    Args:
+        sessions: a SESSIONS table.
+        at_s: Unix seconds; who left more than a day before is not counted.
+    """
+    arrival, departure = (_seconds(sessions[name]) for name in ("arrival", "departure"))
+    counted = np.flatnonzero((departure > at_s - _DAY_S) & (arrival <= at_s))
+    ids = sessions["session_id"].to_numpy()
+    order = sorted(counted.tolist(), key=lambda row: (int(arrival[row]), str(ids[row])))
+    free: list[int] = []
+    taken: list[tuple[int, int]] = []
+    found: dict[str, int] = {}
+    for row in order:
+        while taken and taken[0][0] <= arrival[row]:
+            heapq.heappush(free, heapq.heappop(taken)[1])
+        bay = heapq.heappop(free) if free else len(taken) + 1
+        heapq.heappush(taken, (int(departure[row]), bay))
+        found[str(ids[row])] = bay
+    return found
+
+
+def most_together(sessions: pd.DataFrame) -> int:
+    """How many vehicles of a SESSIONS table stood in the lot together at most."""
+    arrivals, departures = (np.sort(_seconds(sessions[name])) for name in ("arrival", "departure"))
+    # Who leaves in a second makes room for who comes in it.
+    gone = np.searchsorted(departures, arrivals, side="right")
+    return int((np.arange(1, len(arrivals) + 1) - gone).max(initial=0))
+
+
+def _seconds(times: pd.Series[pd.Timestamp]) -> Int64Array:
+    return times.to_numpy(dtype="datetime64[s]").astype(np.int64)
+
+
+def lot_now(source: Source, connection: Connection) -> LotNowOut:
+    """The lot and its clock."""
+    publication = source.publication
+    rules, site = publication.rules, publication.rules.site
+    now_s = source.lot_time_s(connection)
+    sessions = source.sessions(connection)
+    first, last = first_interval(publication, sessions), last_interval(publication, sessions)
+    limit_wh = site.connection_wh(np.array([now_s, now_s + rules.metered_s]))
+    return LotNowOut(
+        lot=publication.lot,
+        now=utc(now_s),
+        is_replay=source.replay,
+        is_over=source.replay and last is not None and now_s >= last,
+        first=None if first is None else utc(first),
+        last=None if last is None else utc(last),
+        interval_s=rules.interval_s,
+        meter_s=rules.metered_s,
+        mechanism=publication.mechanism,
+        vehicles_limit_w=None
+        if limit_wh is None
+        else int(limit_wh[0]) * SECONDS_PER_HOUR // rules.metered_s,
+        bays=most_together(sessions),
+    )
+
+
+def savings_between(
+    source: Source, connection: Connection, since_s: int, until_s: int
+) -> SavingsOut:
+    """What trading moved in the market intervals that begin from `since_s` to `until_s`."""
+    step = source.publication.rules.interval_s
+    seen = _present(source, connection, since_s, until_s)
+    parts = [
+        (at, fills)
+        for _batch, at, fills in (seen[0].fills if seen is not None else ())
+        if since_s <= at < until_s and len(fills)
+    ]
+    saved = income = spread = energy_wh = count = 0
+    for at, fills in parts:
+        tariff = int(source.publication.terms.buy_over(np.array([at, at + step]))[0])
+        energy = fills.energy_wh
+        paid = cost_ueur(energy, fills.price_ueur_per_kwh)
+        got = cost_ueur(energy, fills.seller_price_ueur_per_kwh)
+        saved += int(cost_ueur(energy, np.full(len(fills), tariff)).sum() - paid.sum())
+        income, spread = income + int(got.sum()), spread + int((paid - got).sum())
+        energy_wh, count = energy_wh + int(energy.sum()), count + len(fills)
+    load = load_between(source, connection, since_s, until_s)
+    return SavingsOut(
+        since=utc(since_s),
+        until=utc(until_s),
+        n_trades=count,
+        energy_wh=energy_wh,
+        buyers_saved_ueur=saved,
+        sellers_income_ueur=income,
+        lot_fee_ueur=spread,
+        peak_grid_only_w=max((row.grid_only_w for row in load), default=0),
+        peak_with_p2p_w=max((row.with_p2p_w for row in load), default=0),
+    )
 
 
 def orders_at(source: Source, connection: Connection, at_s: int) -> list[OrderRow]:

@@ -9,17 +9,38 @@ from fastapi import Request, Response
 from trading.web.formats import LIST_ANSWERS, answer_list
 from trading.web.pages import CutQuery, Page, page_of_rows
 from trading.web.routes.common import Anyone, At, From, LotParty, Since, Text, Until, topic
-from trading.web.rows import LoadRow, OrderRow, PriceRow, VehicleRow
+from trading.web.rows import LoadRow, LotNowOut, OrderRow, PriceRow, SavingsOut, VehicleRow
 from trading.web.views import (
     load_between,
+    lot_now,
     orders_at,
     prices_between,
+    savings_between,
     unix_s,
     vehicles_at,
     window,
 )
 
 router = topic("market")
+
+
+@router.get("/lot")
+def the_lot(_who: Anyone, source: From) -> LotNowOut:
+    """The lot and its clock."""
+    with source.look() as connection:
+        found: LotNowOut = source.kept.get("lot", lambda: lot_now(source, connection))
+    return found
+
+
+@router.get("/savings")
+def savings(_who: Anyone, source: From, since: Since = None, until: Until = None) -> SavingsOut:
+    """What trading moved; at most seven days at a time."""
+    with source.look() as connection:
+        between = window(source, connection, since, until)
+        found: SavingsOut = source.kept.get(
+            ("savings", between), lambda: savings_between(source, connection, *between)
+        )
+    return found
 
 
 @router.get("/vehicles", response_model=Page[VehicleRow], responses=LIST_ANSWERS)

@@ -1,0 +1,50 @@
+"""The pages: what people look at, on the application of the API.
+
+Each page is one file that registers a `Page`; `PAGES` lists them in the order of the navigation.
+They read and write nothing but the API (`trading.pages.client`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from nicegui import app as nicegui_app
+from nicegui import core, ui
+
+from trading.pages import lot, trades
+from trading.pages.client import Api
+from trading.pages.signin import DevelopmentDoor, Door, Identity, OidcDoor
+from trading.pages.site import Page, Site, register
+
+__all__ = ["PAGES", "DevelopmentDoor", "Door", "Identity", "OidcDoor", "attach_pages"]
+
+PAGES: tuple[Page, ...] = (lot.PAGE, trades.PAGE)
+STATIC = Path(__file__).parent / "static"
+RECONNECT_S = 10.0
+
+
+def attach_pages(app: FastAPI, door: Door, *, note: str = "") -> None:
+    """Serve the pages on the application of the API; once a process, for NiceGUI has one app.
+
+    Args:
+        app: of `trading.web.create_app`, before it is served.
+        door: how visitors sign in.
+        note: what of all this is simulated, for the foot of each page.
+    """
+    site = Site(api=Api(app), door=door, pages=PAGES, note=note)
+    app.include_router(door.router())
+    nicegui_app.add_static_files("/pages/static", STATIC)
+    for page in PAGES:
+        register(site, page)
+    # Other sites have no business on the pages' socket.
+    core.sio.eio.cors_allowed_origins = None
+    ui.run_with(
+        app,
+        title="peercharge",
+        favicon=STATIC / "favicon.svg",
+        tailwind=False,
+        reconnect_timeout=RECONNECT_S,
+        show_welcome_message=False,
+        binding_refresh_interval=None,
+    )

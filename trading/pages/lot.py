@@ -1,0 +1,315 @@
+"""The lot as it is now, or was: who stands where, what flows between whom, load, price, savings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from trading.pages.charts import load_chart, price_chart
+from trading.pages.parts import empty, figures, table, tag, text
+from trading.pages.site import Page, Visit
+from trading.web.auth import Role
+
+WINDOW = dt.timedelta(days=2)
+FLOWS = ("confirmed", "settled")
+PLAY_S = 1.0
+SECONDS_PER_HOUR = 3600
+
+
+class Bays(Element, component="static/bays.js"):
+    """The bays as a drawing: vehicles with role and state of charge, and power between them."""
+
+    def __init__(self, words: dict[str, str]) -> None:
+        """Draw an empty lot.
+
+        Args:
+            words: what the drawing says, by name.
+        """
+        super().__init__()
+        self.props["words"] = words
+        self.props["lot"] = {"bays": 0, "vehicles": [], "flows": []}
+
+    def show(self, lot: dict[str, Any]) -> None:
+        """Draw this instead; nothing is sent where it is the same."""
+        if self.props["lot"] != lot:
+            self.props["lot"] = lot
+            self.update()
+
+
+class LotView:
+    """One visitor's lot."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.past: dt.datetime | None = None
+        self.is_playing = False
+        self._seen: Any = None
+        self._now: dict[str, Any] = {}
+
+    async def build(self) -> None:
+        """Put all of it onto the page."""
+        visit, t = self.visit, self.visit.text
+        self._now = await visit.get("/lot")
+        if self._now["first"] is None:
+            empty(t("lot.no_sessions"), t("lot.no_sessions_hint"))
+        with tag("section", "pc-bar", aria_label=t("lot.clock")):
+            self.clock = text("", "time", "pc-clock")
+            self.state = text("", "span", "pc-chip", role="status")
+            self._controls()
+        self.figures = figures(dict.fromkeys((t(f"lot.{name}") for name in _FIGURES), "–"))
+        self.since = text("", "p", "pc-quiet")
+        with tag("section", "pc-card", aria_label=t("lot.bays")):
+            self._legend()
+            self.bays = Bays(
+                {name: t(f"lot.{name}") for name in ("buyer", "seller", "neutral", "bay", "free")}
+            )
+            with tag("details"):
+                text(t("lot.as_table"), "summary")
+                self.tables = tag("div")
+        with tag("div", "pc-two"):
+            with tag("section", "pc-card"):
+                text(t("lot.load"), "h2")
+                self.load = load_chart(visit)
+            with tag("section", "pc-card"):
+                text(t("lot.price"), "h2")
+                self.price = price_chart(visit)
+        await visit.every(self.refresh)
+
+    def _controls(self) -> None:
+        t = self.visit.text
+        with tag("div", "pc-controls"):
+            self.play = ui.button(icon="play_arrow", on_click=self._toggle_play).props(
+                "flat dense round"
+            )
+            self.play.props["aria-label"] = t("lot.play")
+            self.slider = tag("input", "pc-slider", type="range", min="0", max="0", value="0")
+            self.slider.props["aria-label"] = t("lot.slider")
+            self.slider.on(
+                "input",
+                self._slide,
+                js_handler="e => emit(Number(e.target.value))",
+                throttle=0.15,
+            )
+            self.live = ui.button(t("lot.to_now"), on_click=self._to_now).props(
+                "flat dense no-caps"
+            )
+
+    def _legend(self) -> None:
+        with tag("ul", "pc-legend"):
+            for role in ("buyer", "seller", "neutral"):
+                with tag("li"):
+                    tag("span", f"pc-mark pc-{role}", aria_hidden="true")
+                    text(self.visit.text(f"lot.{role}_long"))
+            with tag("li"):
+                tag("span", "pc-mark pc-flow", aria_hidden="true")
+                text(self.visit.text("lot.flow"))
+
+    # ------------------------------------------------------------------ what visitors do
+
+    def _step(self) -> dt.timedelta:
+        return dt.timedelta(seconds=self._now["interval_s"])
+
+    def _range(self) -> tuple[dt.datetime, dt.datetime]:
+        """What the slider covers: up to now, from the first interval on, two days at most."""
+        now = dt.datetime.fromisoformat(self._now["now"])
+        first = self._now["first"]
+        since = now - WINDOW
+        return (max(since, dt.datetime.fromisoformat(first)) if first else since), now
+
+    async def _slide(self, event: GenericEventArguments) -> None:
+        since, now = self._range()
+        at = since + int(event.args) * self._step()
+        self.past = None if at >= now else at
+        await self.refresh()
+
+    async def _to_now(self) -> None:
+        self.past, self.is_playing = None, False
+        await self.refresh()
+
+    async def _toggle_play(self) -> None:
+        self.is_playing = not self.is_playing
+        if self.is_playing and self.past is None:
+            self.past = self._range()[0]
+        await self.refresh()
+
+    def _advance(self) -> None:
+        if self.is_playing and self.past is not None:
+            self.past += self._step()
+            if self.past >= self._range()[1]:
+                self.past, self.is_playing = None, False
+
+    # ------------------------------------------------------------------ what they see
+
+    async def refresh(self) -> None:
+        """Bring everything up to date, if anything is different."""
+        visit = self.visit
+        self._now = await visit.get("/lot")
+        self._advance()
+        since, now = self._range()
+        at = self.past or now
+        step = self._step()
+        begins = _floor(at, step)
+        is_party = bool(visit.who.principal.roles - {Role.AUTHORITY})
+        vehicles = await visit.rows("/vehicles", at=_iso(at)) if is_party else []
+        trades = await visit.rows("/trades", since=_iso(begins), until=_iso(begins + step))
+        saved = await visit.get("/savings", since=_iso(since), until=_iso(begins + step))
+        load = await visit.rows("/load", since=_iso(since), until=_iso(now + step))
+        prices = await visit.rows("/prices", since=_iso(since), until=_iso(now + step))
+        seen = (self._now, at, vehicles, trades, saved, load, prices, self.is_playing)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        self._show_clock(at, since, now)
+        flows = [one for one in trades if one["state"] in FLOWS]
+        _say(self.since, visit.text("lot.since", time=visit.shown.moment(since)))
+        self._show_figures(at, vehicles, saved, load)
+        self.bays.show(self._drawing(vehicles, flows))
+        self._show_tables(vehicles, flows)
+        self.load.show(load, at, self._now["vehicles_limit_w"])
+        self.price.show(prices, at)
+
+    def _show_clock(self, at: dt.datetime, since: dt.datetime, now: dt.datetime) -> None:
+        t, shown = self.visit.text, self.visit.shown
+        _say(self.clock, f"{shown.day(at)}, {shown.clock(at)}")
+        self.clock.props["datetime"] = _iso(at)
+        name = (
+            "playing" if self.is_playing else "past" if self.past is not None
+            else "over" if self._now["is_over"] else "replaying" if self._now["is_replay"]
+            else "now"
+        )  # fmt: skip
+        _say(self.state, t(f"lot.is_{name}"))
+        step = self._step()
+        self.slider.props["max"] = str(max((now - since) // step, 0))
+        self.slider.props["value"] = str((at - since) // step)
+        self.slider.props["aria-valuetext"] = f"{shown.day(at)}, {shown.clock(at)}"
+        self.slider.update()
+        self.play.props["icon"] = "pause" if self.is_playing else "play_arrow"
+        self.play.props["aria-label"] = t("lot.pause" if self.is_playing else "lot.play")
+        self.play.update()
+        self.live.set_visibility(self.past is not None)
+
+    def _show_figures(
+        self,
+        at: dt.datetime,
+        vehicles: list[dict[str, Any]],
+        saved: dict[str, Any],
+        load: list[dict[str, Any]],
+    ) -> None:
+        t, shown = self.visit.text, self.visit.shown
+        then = next((row for row in reversed(load) if _time(row["time"]) <= at), None)
+        values = {
+            "here": shown.number(len(vehicles)),
+            "from_peers": shown.energy(saved["energy_wh"]),
+            "grid_now": shown.power(then["with_p2p_w"] if then else 0),
+            "grid_alone": shown.power(then["grid_only_w"] if then else 0),
+            "buyers_saved": shown.money(saved["buyers_saved_ueur"]),
+            "sellers_income": shown.money(saved["sellers_income_ueur"]),
+        }
+        for name, value in values.items():
+            _say(self.figures[t(f"lot.{name}")], value)
+
+    def _drawing(
+        self, vehicles: list[dict[str, Any]], flows: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        shown = self.visit.shown
+        bay_of = {one["session_id"]: one["bay"] for one in vehicles}
+        return {
+            "bays": max(self._now["bays"], *bay_of.values(), 0) if bay_of else self._now["bays"],
+            "vehicles": [
+                {
+                    "bay": one["bay"],
+                    "role": one["role"],
+                    "soc": one["soc"],
+                    "label": shown.share(one["soc"]),
+                    "title": f"{one['session_id']} · "
+                    + self.visit.text(
+                        "lot.until",
+                        role=self.visit.text(f"lot.{one['role']}"),
+                        time=shown.clock(one["departure"]),
+                    ),
+                }
+                for one in vehicles
+            ],
+            "flows": [
+                {
+                    "from": bay_of[one["seller_id"]],
+                    "to": bay_of[one["buyer_id"]],
+                    "power": shown.power(self._power_w(one)),
+                }
+                for one in flows
+                if one["seller_id"] in bay_of and one["buyer_id"] in bay_of
+            ],
+        }
+
+    def _power_w(self, trade: dict[str, Any]) -> float:
+        return float(trade["energy_wh"] * SECONDS_PER_HOUR / self._now["interval_s"])
+
+    def _show_tables(self, vehicles: list[dict[str, Any]], flows: list[dict[str, Any]]) -> None:
+        t, shown = self.visit.text, self.visit.shown
+        self.tables.clear()
+        with self.tables:
+            table(
+                t("lot.vehicles"),
+                [t(f"lot.{name}") for name in _VEHICLE_COLUMNS],
+                [
+                    [
+                        str(one["bay"]),
+                        one["session_id"],
+                        t(f"lot.{one['role']}"),
+                        shown.share(one["soc"]),
+                        shown.energy(one["need_wh"] - one["drawn_wh"]),
+                        shown.energy(one["from_peers_wh"]),
+                        shown.energy(one["to_peers_wh"]),
+                        shown.clock(one["departure"]),
+                    ]
+                    for one in sorted(vehicles, key=lambda one: int(one["bay"]))
+                ],
+            )
+            table(
+                t("lot.flows"),
+                [t("lot.seller"), t("lot.buyer"), t("lot.power"), t("lot.price")],
+                [
+                    [
+                        one["seller_id"] or t("lot.somebody"),
+                        one["buyer_id"] or t("lot.somebody"),
+                        shown.power(self._power_w(one)),
+                        shown.price(one["price_ueur_per_kwh"]),
+                    ]
+                    for one in flows
+                ],
+            )
+
+
+_FIGURES = ("here", "from_peers", "grid_now", "grid_alone", "buyers_saved", "sellers_income")
+_VEHICLE_COLUMNS = (
+    "bay", "session", "role", "soc", "need", "bought", "sold", "departure",
+)  # fmt: skip
+
+
+def _say(element: Any, content: str) -> None:
+    if element.text != content:
+        element.set_text(content)
+
+
+def _floor(at: dt.datetime, step: dt.timedelta) -> dt.datetime:
+    seconds = int(step.total_seconds())
+    return dt.datetime.fromtimestamp(int(at.timestamp()) // seconds * seconds, dt.UTC)
+
+
+def _time(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def _iso(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def _build(visit: Visit) -> None:
+    await LotView(visit).build()
+
+
+PAGE = Page(name="lot", path="/", icon="local_parking", roles=frozenset(Role), build=_build)

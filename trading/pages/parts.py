@@ -1,0 +1,90 @@
+"""The small parts of which pages are made: plain HTML elements with text and attributes."""
+
+from __future__ import annotations
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+from trading.web.problems import Problem
+
+
+def tag(name: str, classes: str = "", **attributes: str | bool) -> Element:
+    """An element to put others into; `_` in an attribute's name stands for `-`."""
+    return _with(Element(name), classes, attributes)
+
+
+def text(content: str, name: str = "span", classes: str = "", **attributes: str | bool) -> Element:
+    """An element that holds a text, never HTML."""
+    return _with(TextElement(tag=name, text=content), classes, attributes)
+
+
+def link(content: str, to: str, classes: str = "") -> Element:
+    """A link to a page of ours."""
+    return text(content, "a", classes, href=to)
+
+
+def icon(name: str) -> Element:
+    """An icon beside words that say the same."""
+    return ui.icon(name).props('aria-hidden="true"')
+
+
+def _with(element: Element, classes: str, attributes: dict[str, str | bool]) -> Element:
+    if classes:
+        element.classes(classes)
+    for name, value in attributes.items():
+        element.props[name.rstrip("_").replace("_", "-")] = value
+    return element
+
+
+def empty(message: str, hint: str = "") -> Element:
+    """Nothing to show, and what would change that."""
+    with tag("div", "pc-empty") as found:
+        text(message, "p")
+        if hint:
+            text(hint, "p", "pc-quiet")
+    return found
+
+
+def refusal(title: str, error: Problem) -> Element:
+    """What went wrong, and what to do."""
+    with tag("div", "pc-notice") as found:
+        icon("error_outline")
+        with tag("div"):
+            text(title, "strong")
+            said = ". ".join(part.rstrip(".") for part in (error.detail, error.hint) if part)
+            text(said + ".", "p")
+    return found
+
+
+def figures(values: dict[str, str]) -> dict[str, Element]:
+    """A row of numbers, each under its name; gives the elements of the numbers by name."""
+    found = {}
+    with tag("dl", "pc-figures"):
+        for name, value in values.items():
+            with tag("div"):
+                text(name, "dt")
+                found[name] = text(value, "dd")
+    return found
+
+
+def table(caption: str, columns: list[str], rows: list[list[str | Element]]) -> Element:
+    """A plain table of texts; `caption` says what it holds."""
+    with (
+        tag("div", "pc-scroll", tabindex="0", role="region", aria_label=caption),
+        tag("table", "pc-table") as found,
+    ):
+        text(caption, "caption", "pc-hidden")
+        with tag("thead"), tag("tr"):
+            for column in columns:
+                text(column, "th", scope="col")
+        with tag("tbody"):
+            for row in rows:
+                with tag("tr"):
+                    for cell in row:
+                        if isinstance(cell, str):
+                            text(cell, "td")
+                        else:
+                            with tag("td") as place:
+                                cell.move(place)
+    return found

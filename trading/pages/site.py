@@ -1,0 +1,277 @@
+"""What all pages share, and the frame around each: head, navigation, language, theme, errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from nicegui import ui
+from nicegui.element import Element
+
+from trading.errors import PeerchargeError
+from trading.pages.client import Api, SignedIn
+from trading.pages.parts import empty, icon, link, refusal, tag, text
+from trading.pages.shown import Shown
+from trading.pages.signin import OUT, START, DevelopmentDoor, Door
+from trading.pages.texts import Texts, languages, preferred
+from trading.web.auth import Role
+from trading.web.problems import Problem
+
+log = structlog.get_logger(__name__)
+
+LANGUAGE, THEME, ZONE = "peercharge_language", "peercharge_theme", "peercharge_zone"
+THEMES = ("auto", "light", "dark")
+REFRESH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page: what its file registers.
+
+    Attributes:
+        name: also of its texts: `<name>.title` and `<name>.about`.
+        path: of its address.
+        icon: of the Material set.
+        roles: who may see it.
+        build: puts its content into the frame.
+        in_navigation: whether the head leads to it.
+    """
+
+    name: str
+    path: str
+    icon: str
+    roles: frozenset[Role]
+    build: Callable[[Visit], Awaitable[None]]
+    in_navigation: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What all pages share.
+
+    Attributes:
+        api: what they ask.
+        door: how one signs in.
+        pages: all of them, in the order of the navigation.
+        note: what is simulated here; empty for nothing.
+    """
+
+    api: Api
+    door: Door
+    pages: tuple[Page, ...]
+    note: str = ""
+
+
+class Visit:
+    """One visitor on one page: whom to ask as, which words, which zone.
+
+    Attributes:
+        who: the visitor.
+        texts: of its language.
+        shown: how it reads numbers and times.
+        request: that opened the page.
+    """
+
+    def __init__(self, site: Site, who: SignedIn, request: Request, *, shown: Shown) -> None:
+        self.site, self.who, self.request, self.shown = site, who, request, shown
+        self.texts = Texts(shown.language)
+        self._banner: Element | None = None
+
+    def text(self, key: str, /, **values: Any) -> str:
+        """A text of the page's language."""
+        return self.texts(key, **values)
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """See `Api.get`."""
+        return await self.site.api.get(self.who, path, **query)
+
+    async def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """See `Api.rows`."""
+        return await self.site.api.rows(self.who, path, **query)
+
+    async def send(self, method: str, path: str, content: Any = None) -> Any:
+        """See `Api.send`."""
+        return await self.site.api.send(self.who, method, path, content)
+
+    async def every(
+        self, refresh: Callable[[], Awaitable[None]], *, seconds: float = REFRESH_S
+    ) -> None:
+        """Call `refresh` now and again and again; what the API refuses is shown until it is over.
+
+        Args:
+            refresh: brings the page up to date.
+            seconds: between two calls.
+        """
+
+        async def look() -> None:
+            try:
+                await refresh()
+            except Problem as error:
+                self._tell(error)
+            else:
+                self._tell(None)
+
+        await look()
+        ui.timer(seconds, look, immediate=False)
+
+    def _tell(self, error: Problem | None) -> None:
+        if self._banner is None:
+            self._banner = tag("div", "pc-banner", role="alert")
+        self._banner.set_visibility(error is not None)
+        if error is not None:
+            self._banner.clear()
+            with self._banner:
+                self.refusal(error)
+
+    def refusal(self, error: Problem) -> Element:
+        """What the API refuses, and what to do."""
+        return refusal(self.text("shell.refused"), error)
+
+
+def register(site: Site, page: Page) -> None:
+    """Serve a page."""
+
+    async def serve(request: Request) -> Response | None:
+        who = site.door.visitor(request)
+        if who is None:
+            here = request.url.path + ("?" + request.url.query if request.url.query else "")
+            return RedirectResponse(f"{START}?to={quote(here, safe='')}", 303)
+        language = _language(request)
+        zone = _zone(request.cookies.get(ZONE, ""))
+        visit = Visit(site, who, request, shown=Shown(language, zone or ZoneInfo("UTC")))
+        _head(visit, page)
+        with _frame(visit, page):
+            if not who.principal.roles & page.roles:
+                _not_yours(visit, page)
+                return None
+            if zone is None:
+                await ui.context.client.connected()
+                told = await ui.run_javascript(_ZONE_OF_BROWSER)
+                visit.shown = Shown(language, _zone(str(told)) or ZoneInfo("UTC"))
+            try:
+                await page.build(visit)
+            except Problem as error:
+                visit.refusal(error)
+            except PeerchargeError as error:
+                visit.refusal(Problem(500, str(error)))
+        return None
+
+    ui.page(page.path, title="peercharge", response_timeout=20)(serve)
+
+
+_ZONE_OF_BROWSER = "return Intl.DateTimeFormat().resolvedOptions().timeZone"
+
+
+def _head(visit: Visit, page: Page) -> None:
+    language = visit.shown.language
+    title = f"{visit.text(page.name + '.title')} · peercharge"
+    ui.add_head_html(
+        '<link rel="stylesheet" href="/pages/static/pages.css">'
+        f"<script>document.documentElement.lang={json.dumps(language)};"
+        f"document.title={json.dumps(title)};"
+        f'document.cookie="{ZONE}="+encodeURIComponent('
+        "Intl.DateTimeFormat().resolvedOptions().timeZone)"
+        '+";path=/;samesite=lax;max-age=31536000"</script>'
+    )
+    theme = visit.request.cookies.get(THEME, "auto")
+    ui.dark_mode({"light": False, "dark": True}.get(theme))
+    ui.colors(primary="#00639c", secondary="#8a5200", accent="#00639c")
+
+
+def _frame(visit: Visit, page: Page) -> Element:
+    """The page around its content; gives the element for the content."""
+    ui.query(".nicegui-content").classes("pc-page")
+    head, main = tag("header", "pc-head"), tag("main", "pc-main")
+    ui.skip_link(visit.text("shell.skip"), target=main)
+    with head:
+        link("peercharge", "/", "pc-brand")
+        with tag("nav", aria_label=visit.text("shell.pages")):
+            for one in visit.site.pages:
+                if one.in_navigation and visit.who.principal.roles & one.roles:
+                    with tag("a", href=one.path) as leads:
+                        icon(one.icon)
+                        text(visit.text(f"{one.name}.title"))
+                    if one is page:
+                        leads.props["aria-current"] = "page"
+        _settings(visit)
+    with main:
+        text(visit.text(f"{page.name}.title"), "h1")
+        text(visit.text(f"{page.name}.about"), "p", "pc-about")
+    with tag("footer", "pc-foot"):
+        text(visit.site.note or visit.text("shell.note"), "p")
+        link(visit.text("shell.api"), "/api/v1/openapi.json")
+    return main
+
+
+def _settings(visit: Visit) -> None:
+    """Whom one acts as, language and theme."""
+    with tag("div", "pc-settings"):
+        door, who = visit.site.door, visit.who.principal
+        if isinstance(door, DevelopmentDoor):
+            options = {
+                one.name: " ".join((visit.text(f"role.{one.role}"), one.label)).strip()
+                for one in door.identities()
+            }
+            options.setdefault(who.subject, who.subject)
+            _chooser(
+                visit.text("shell.acting_as"),
+                options,
+                who.subject,
+                f"value => location.href='{START}?as='+encodeURIComponent(value)"
+                "+'&to='+encodeURIComponent(location.pathname)",
+            )
+        else:
+            roles = ", ".join(visit.text(f"role.{role}") for role in sorted(who.roles))
+            text(f"{who.subject} ({roles})", classes="pc-quiet")
+            link(visit.text("shell.sign_out"), OUT)
+        named = {name: visit.text(f"shell.theme_{name}") for name in THEMES}
+        theme = visit.request.cookies.get(THEME, "auto")
+        language = visit.shown.language
+        _chooser(visit.text("shell.language"), dict(languages()), language, _keeps(LANGUAGE))
+        _chooser(visit.text("shell.theme"), named, theme, _keeps(THEME))
+
+
+def _keeps(cookie: str) -> str:
+    return (
+        f"value => {{document.cookie='{cookie}='+value+';path=/;samesite=lax;max-age=31536000';"
+        "location.reload()}"
+    )
+
+
+def _chooser(label: str, options: dict[str, str], value: str, handler: str) -> None:
+    """A plain select of the browser, which every keyboard and screen reader knows."""
+    with tag("label", "pc-chooser"):
+        text(label)
+        chooser = tag("select").on("change", js_handler=f"e => ({handler})(e.target.value)")
+        with chooser:
+            for name, shown in options.items():
+                option = text(shown, "option", value=name)
+                if name == value:
+                    option.props["selected"] = True
+
+
+def _not_yours(visit: Visit, page: Page) -> None:
+    roles = ", ".join(visit.text(f"role.{role}") for role in sorted(page.roles))
+    empty(visit.text("shell.not_yours", roles=roles), visit.text("shell.not_yours_hint"))
+
+
+def _language(request: Request) -> str:
+    chosen = request.cookies.get(LANGUAGE, "")
+    known = list(languages())
+    if chosen in known:
+        return chosen
+    return preferred(request.headers.get("accept-language", ""), among=known)
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name.replace("%2F", "/")) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
