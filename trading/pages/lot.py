@@ -10,7 +10,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from trading.pages.charts import load_chart, price_chart
-from trading.pages.parts import empty, figures, table, tag, text
+from trading.pages.parts import Rows, empty, figures, tag, text
 from trading.pages.site import Page, Visit
 from trading.web.auth import Role
 
@@ -69,7 +69,16 @@ class LotView:
             )
             with tag("details"):
                 text(t("lot.as_table"), "summary")
-                self.tables = tag("div")
+                self.vehicles = Rows(
+                    t("lot.vehicles"),
+                    [t(f"lot.{name}") for name in _VEHICLE_COLUMNS],
+                    nothing=t("lot.nobody_here"),
+                )
+                self.flows = Rows(
+                    t("lot.flows"),
+                    [t(f"lot.{name}") for name in ("seller", "buyer", "power", "price")],
+                    nothing=t("lot.nothing_flows"),
+                )
         with tag("div", "pc-two"):
             with tag("section", "pc-card"):
                 text(t("lot.load"), "h2")
@@ -250,38 +259,32 @@ class LotView:
 
     def _show_tables(self, vehicles: list[dict[str, Any]], flows: list[dict[str, Any]]) -> None:
         t, shown = self.visit.text, self.visit.shown
-        self.tables.clear()
-        with self.tables:
-            table(
-                t("lot.vehicles"),
-                [t(f"lot.{name}") for name in _VEHICLE_COLUMNS],
+        self.vehicles.show(
+            [
                 [
-                    [
-                        str(one["bay"]),
-                        one["session_id"],
-                        t(f"lot.{one['role']}"),
-                        shown.share(one["soc"]),
-                        shown.energy(one["need_wh"] - one["drawn_wh"]),
-                        shown.energy(one["from_peers_wh"]),
-                        shown.energy(one["to_peers_wh"]),
-                        shown.clock(one["departure"]),
-                    ]
-                    for one in sorted(vehicles, key=lambda one: int(one["bay"]))
-                ],
-            )
-            table(
-                t("lot.flows"),
-                [t("lot.seller"), t("lot.buyer"), t("lot.power"), t("lot.price")],
+                    str(one["bay"]),
+                    one["session_id"],
+                    t(f"lot.{one['role']}"),
+                    shown.share(one["soc"]),
+                    shown.energy(max(one["need_wh"] - one["drawn_wh"], 0)),
+                    shown.energy(one["from_peers_wh"]),
+                    shown.energy(one["to_peers_wh"]),
+                    shown.clock(one["departure"]),
+                ]
+                for one in sorted(vehicles, key=lambda one: int(one["bay"]))
+            ]
+        )
+        self.flows.show(
+            [
                 [
-                    [
-                        one["seller_id"] or t("lot.somebody"),
-                        one["buyer_id"] or t("lot.somebody"),
-                        shown.power(self._power_w(one)),
-                        shown.price(one["price_ueur_per_kwh"]),
-                    ]
-                    for one in flows
-                ],
-            )
+                    one["seller_id"] or t("lot.somebody"),
+                    one["buyer_id"] or t("lot.somebody"),
+                    shown.power(self._power_w(one)),
+                    shown.price(one["price_ueur_per_kwh"]),
+                ]
+                for one in flows
+            ]
+        )
 
 
 _FIGURES = ("here", "from_peers", "grid_now", "grid_alone", "buyers_saved", "sellers_income")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
 from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
@@ -68,23 +71,40 @@ def figures(values: dict[str, str]) -> dict[str, Element]:
     return found
 
 
-def table(caption: str, columns: list[str], rows: list[list[str | Element]]) -> Element:
-    """A plain table of texts; `caption` says what it holds."""
-    with (
-        tag("div", "pc-scroll", tabindex="0", role="region", aria_label=caption),
-        tag("table", "pc-table") as found,
-    ):
-        text(caption, "caption", "pc-hidden")
-        with tag("thead"), tag("tr"):
-            for column in columns:
-                text(column, "th", scope="col")
-        with tag("tbody"):
-            for row in rows:
-                with tag("tr"):
-                    for cell in row:
-                        if isinstance(cell, str):
-                            text(cell, "td")
-                        else:
-                            with tag("td") as place:
-                                cell.move(place)
-    return found
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table that is more than a text.
+
+    Attributes:
+        text: what it says.
+        href: a page of ours that it leads to.
+        chip: `good`, `bad`, `wait` or `plain`: set as a state.
+        title: more, on request.
+    """
+
+    text: str
+    href: str = ""
+    chip: str = ""
+    title: str = ""
+
+
+class Rows(Element, component="static/rows.js"):
+    """A table; `show` gives it other rows."""
+
+    def __init__(self, caption: str, columns: Sequence[str], *, nothing: str) -> None:
+        """An empty table.
+
+        Args:
+            caption: what it holds, for those who do not see it.
+            columns: their names.
+            nothing: said where there are no rows.
+        """
+        super().__init__()
+        self.props.update(caption=caption, columns=list(columns), rows=[], nothing=nothing)
+
+    def show(self, rows: Sequence[Sequence[str | Cell]]) -> None:
+        """Show these rows; nothing is sent where they are the same."""
+        told = [[one if isinstance(one, str) else asdict(one) for one in row] for row in rows]
+        if told != self.props["rows"]:
+            self.props["rows"] = told
+            self.update()

@@ -1,13 +1,89 @@
-"""Trades as they move from order to settlement, and the path of each."""
+"""Trades as they move from order to settlement, the latest first."""
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import quote
+
+from trading.pages.parts import Cell, Rows, empty, tag, text
 from trading.pages.site import Page, Visit
 from trading.web.auth import Role
 
+SHOWN = 50
+STATES = ("pending", "confirmed", "settled", "rejected", "expired", "cancelled", "refused")
+CHIPS = {
+    "written": "wait", "pending": "wait", "confirmed": "good", "settled": "good",
+    "rejected": "bad", "expired": "bad", "cancelled": "bad", "refused": "bad",
+}  # fmt: skip
+"""How a state is set off; its name says it, too."""
+
+
+def short(number: str) -> str:
+    """A long number as people compare it: how it begins and ends.
+
+    >>> short("0x1234567890abcdef")
+    '0x1234…cdef'
+    """
+    return number if len(number) <= 14 else f"{number[:6]}…{number[-4:]}"
+
+
+class _Trades:
+    """One visitor's list."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        asked = visit.request.query_params.get("state", "")
+        self.state: str | None = asked if asked in STATES else None
+
+    async def build(self) -> None:
+        t = self.visit.text
+        with tag("div", "pc-bar"), tag("label", "pc-chooser"):
+            text(t("trades.which"))
+            chooser = tag("select").on(
+                "change",
+                js_handler="e => location.href = '/trades'"
+                " + (e.target.value ? '?state=' + e.target.value : '')",
+            )
+            with chooser:
+                for name in ("", *STATES):
+                    option = text(t(f"trades.{name or 'all'}"), "option", value=name)
+                    if name == (self.state or ""):
+                        option.props["selected"] = True
+        self.none = empty(t("trades.none"), t("trades.none_hint"))
+        with tag("section", "pc-card") as self.card:
+            names = ("interval", "buyer", "seller", "energy", "price", "cost", "state")
+            columns = [t(f"trades.{name}") for name in names]
+            self.rows = Rows(t("trades.title"), columns, nothing="")
+            text(t("trades.latest", n=SHOWN), "p", "pc-quiet")
+        await self.visit.every(self.refresh)
+
+    async def refresh(self) -> None:
+        page = await self.visit.get("/trades", order="desc", limit=SHOWN, state=self.state)
+        rows = page["items"]
+        self.none.set_visibility(not rows)
+        self.card.set_visibility(bool(rows))
+        self.rows.show([self._row(one) for one in rows])
+
+    def _row(self, one: dict[str, Any]) -> list[str | Cell]:
+        t, shown = self.visit.text, self.visit.shown
+        somebody = t("trades.somebody")
+        return [
+            Cell(
+                shown.moment(one["interval_start"]),
+                href=f"/trades/{quote(one['trade_id'], safe='')}",
+                title=t("trades.open"),
+            ),
+            one["buyer_id"] or somebody,
+            one["seller_id"] or somebody,
+            shown.energy(one["energy_wh"]),
+            shown.price(one["price_ueur_per_kwh"]),
+            shown.money(one["cost_ueur"]),
+            Cell(t(f"trades.{one['state']}"), chip=CHIPS[one["state"]]),
+        ]
+
 
 async def _build(visit: Visit) -> None:
-    pass
+    await _Trades(visit).build()
 
 
 PAGE = Page(name="trades", path="/trades", icon="swap_horiz", roles=frozenset(Role), build=_build)

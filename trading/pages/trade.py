@@ -1,0 +1,259 @@
+"""The path of one trade: order, match, batch, each operator's check, block, settlement."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import quote
+
+from trading.pages.parts import empty, figures, icon, link, tag, text
+from trading.pages.site import Page, Visit
+from trading.pages.trades import short
+from trading.web.auth import Role
+from trading.web.problems import Problem
+
+Standing = Literal["done", "waits", "failed"]
+_ICONS = {"done": "check_circle", "waits": "hourglass_empty", "failed": "cancel"}
+_COUNTED = ("confirmed", "settled")
+_ENDED = ("rejected", "cancelled", "expired", "refused")
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step, and how far it is."""
+
+    name: str
+    standing: Standing
+    said: list[str] = field(default_factory=list)
+
+
+class _Path:
+    """One visitor's look at one trade."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.trade_id = str(visit.request.path_params["trade_id"])
+        self._seen: Any = None
+
+    async def build(self) -> None:
+        visit = self.visit
+        link(visit.text("trade.back"), "/trades")
+        try:
+            await self._read()
+        except Problem as error:
+            if error.status != 404:
+                raise
+            empty(visit.text("trade.unknown"))
+            return
+        self.numbers = tag("div")
+        with tag("section", "pc-card"):
+            self.steps = tag("ol", "pc-path")
+        await visit.every(self.refresh)
+
+    async def refresh(self) -> None:
+        read = await self._read()
+        if read == self._seen:
+            return
+        self._seen = read
+        self.numbers.clear()
+        with self.numbers:
+            self._figures(read[0])
+        self.steps.clear()
+        with self.steps:
+            for step in self._path(*read):
+                self._show(step)
+
+    async def _read(self) -> tuple[dict[str, Any], dict[str, Any] | None, list[Any], int]:
+        """The trade, its batch and its orders, as far as they are the visitor's to see."""
+        visit, roles = self.visit, self.visit.who.principal.roles
+        trade = await visit.get(f"/trades/{quote(self.trade_id, safe='')}")
+        batch = None
+        if roles - {Role.DRIVER}:
+            batch = await visit.get(f"/batches/{trade['batch_id']}")
+        orders: list[Any] = []
+        if roles - {Role.AUTHORITY}:
+            start = dt.datetime.fromisoformat(trade["interval_start"])
+            before = (start - dt.timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            parties = (trade["buyer_id"], trade["seller_id"])
+            orders = [
+                one
+                for one in await visit.rows("/orders", at=before)
+                if one["session_id"] in parties
+            ]
+        quorum = (await visit.get("/consortium"))["quorum"]
+        return trade, batch, orders, quorum
+
+    def _figures(self, trade: dict[str, Any]) -> None:
+        t, shown = self.visit.text, self.visit.shown
+        figures(
+            {
+                t("trades.state"): t(f"trades.{trade['state']}"),
+                t("trades.interval"): shown.moment(trade["interval_start"]),
+                t("trades.energy"): shown.energy(trade["energy_wh"]),
+                t("trades.price"): shown.price(trade["price_ueur_per_kwh"]),
+                t("trades.cost"): shown.money(trade["cost_ueur"]),
+            }
+        )
+
+    def _show(self, step: _Step) -> None:
+        t = self.visit.text
+        with tag("li", f"pc-step pc-{step.standing}"):
+            icon(_ICONS[step.standing])
+            with tag("div"):
+                with tag("h2"):
+                    text(t(f"trade.{step.name}"))
+                    text(f" ({t(f'trade.{step.standing}')})", classes="pc-quiet")
+                for sentence in step.said:
+                    text(sentence, "p")
+
+    # ------------------------------------------------------------------ the steps
+
+    def _path(
+        self, trade: dict[str, Any], batch: dict[str, Any] | None, orders: list[Any], quorum: int
+    ) -> list[_Step]:
+        events: dict[str, dict[str, Any]] = {one["event"]: one for one in trade["history"]}
+        return [
+            _Step("order", "done", self._orders(orders)),
+            _Step("match", "done", [self._match(trade)]),
+            self._batch(batch, events),
+            self._checks(trade, quorum),
+            self._block(trade, events),
+            self._settlement(trade, events),
+        ]
+
+    def _orders(self, orders: list[Any]) -> list[str]:
+        t, shown = self.visit.text, self.visit.shown
+        said = []
+        for one in orders:
+            limit = one["limit_price_ueur_per_kwh"]
+            said.append(
+                t(
+                    "trade.order_bid" if one["side"] == "buy" else "trade.order_ask",
+                    who=one["session_id"],
+                    energy=shown.energy(one["energy_wh"]),
+                    price=t("trade.any_price") if limit is None else shown.price(limit),
+                )
+            )
+        if said:
+            return said
+        is_hidden = not self.visit.who.principal.sees_vehicles
+        return [t("trade.order_hidden" if is_hidden else "trade.order_gone")]
+
+    def _match(self, trade: dict[str, Any]) -> str:
+        t, shown = self.visit.text, self.visit.shown
+        return t(
+            "trade.match_said",
+            energy=shown.energy(trade["energy_wh"]),
+            seller=trade["seller_id"] or t("trades.somebody"),
+            buyer=trade["buyer_id"] or t("trades.somebody"),
+            price=shown.price(trade["price_ueur_per_kwh"]),
+            cost=shown.money(trade["cost_ueur"]),
+            seller_price=shown.price(trade["seller_price_ueur_per_kwh"]),
+            income=shown.money(trade["income_ueur"]),
+        )
+
+    def _batch(self, batch: dict[str, Any] | None, events: dict[str, Any]) -> _Step:
+        t, shown = self.visit.text, self.visit.shown
+        said = []
+        if batch is not None:
+            said.append(
+                t(
+                    "trade.batch_said",
+                    time=shown.second(batch["written_at"]),
+                    batch=short(batch["batch_id"]),
+                    n=batch["n_trades"],
+                )
+            )
+            if batch["why"]:
+                said.append(batch["why"])
+        submitted = events.get("BatchSubmitted")
+        if submitted is not None:
+            return _Step("batch", "done", [*said, t("trade.submitted_said", **_place(submitted))])
+        refused = events.get("Refused") or events.get("LeftOut")
+        if refused is not None:
+            return _Step("batch", "failed", [*said, refused["reason"]])
+        return _Step("batch", "waits", [*said, t("trade.batch_waits")])
+
+    def _checks(self, trade: dict[str, Any], quorum: int) -> _Step:
+        t = self.visit.text
+        said, confirmed = [], 0
+        for one in trade["history"]:
+            if one["event"] not in ("BatchConfirmedBy", "BatchRejectedBy"):
+                continue
+            is_confirmation = one["event"] == "BatchConfirmedBy"
+            confirmed += is_confirmation
+            said.append(
+                t(
+                    "trade.check_confirmed" if is_confirmation else "trade.check_rejected",
+                    seat=one["seat"],
+                    operator=short(one["operator"] or ""),
+                    **({} if is_confirmation else {"reason": one["reason"]}),
+                )
+            )
+        state = trade["state"]
+        if state in ("written", "pending"):
+            said.append(t("trade.check_waits", n=confirmed, quorum=quorum))
+        standing: Standing = (
+            "done" if state in _COUNTED else "failed" if state in _ENDED else "waits"
+        )
+        return _Step("checks", standing, said)
+
+    def _block(self, trade: dict[str, Any], events: dict[str, Any]) -> _Step:
+        t, shown = self.visit.text, self.visit.shown
+        confirmed, rejected = events.get("BatchConfirmed"), events.get("BatchRejected")
+        refunded = events.get("BatchRefunded")
+        if confirmed is not None:
+            time = shown.second(confirmed["time"])
+            return _Step("block", "done", [t("trade.block_said", time=time, **_place(confirmed))])
+        if rejected is None and trade["state"] not in _ENDED:
+            return _Step("block", "waits", [t("trade.block_waits")])
+        if rejected is not None:
+            reasons = [
+                one["reason"] for one in trade["history"] if one["event"] == "BatchRejectedBy"
+            ]
+            said = t(
+                "trade.block_rejected",
+                time=shown.second(rejected["time"]),
+                reason="; ".join(filter(None, reasons)),
+                **_place(rejected),
+            )
+        else:
+            said = t("trade.block_ended", state=t(f"trades.{trade['state']}"))
+        back = refunded or rejected
+        paid = shown.money(trade["cost_ueur"])
+        more = [t("trade.block_refunded", cost=paid, **_place(back))] if back else []
+        return _Step("block", "failed", [said, *more])
+
+    def _settlement(self, trade: dict[str, Any], events: dict[str, Any]) -> _Step:
+        t, shown = self.visit.text, self.visit.shown
+        settled = events.get("BatchSettled")
+        if settled is not None:
+            said = t(
+                "trade.settlement_said",
+                time=shown.second(settled["time"]),
+                income=shown.money(trade["income_ueur"]),
+                **_place(settled),
+            )
+            return _Step("settlement", "done", [said])
+        if trade["state"] in _ENDED:
+            return _Step("settlement", "failed", [t("trade.settlement_never")])
+        return _Step("settlement", "waits", [t("trade.settlement_waits")])
+
+
+def _place(event: dict[str, Any]) -> dict[str, Any]:
+    return {"block": event["block"]}
+
+
+async def _build(visit: Visit) -> None:
+    await _Path(visit).build()
+
+
+PAGE = Page(
+    name="trade",
+    path="/trades/{trade_id:path}",
+    icon="route",
+    roles=frozenset(Role),
+    build=_build,
+    in_navigation=False,
+)
