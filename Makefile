@@ -6,10 +6,13 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NPM    := $(shell command -v npm 2>/dev/null)
 
-.PHONY: demo test test-full lint format contracts lock clean
+.PHONY: demo live test test-full lint format contracts lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/peercharge demo
+
+live: $(VENV)/.installed
+	$(BIN)/peercharge live
 
 test: lint $(VENV)/.installed-dev node-packages
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not full"

@@ -24,6 +24,7 @@ from trading.cli.database import database
 from trading.cli.deploy import deploy
 from trading.cli.group import CommandGroup, running
 from trading.cli.help import LateHelp
+from trading.cli.live import live
 from trading.cli.match import match_fleet
 from trading.cli.network import network
 from trading.cli.operator import operator
@@ -126,6 +127,7 @@ CONSORTIUM = "Run a consortium"
 CARE = "Look after it"
 
 app.command("demo", cls=LateHelp, rich_help_panel=TRADE)(demo)
+app.command("live", cls=LateHelp, rich_help_panel=TRADE)(live)
 app.command("simulate", cls=LateHelp, rich_help_panel=TRADE)(simulate)
 app.command("case-study", cls=LateHelp, rich_help_panel=TRADE)(case_study)
 app.command("match", cls=LateHelp, rich_help_panel=TRADE)(match_fleet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -66,8 +66,8 @@ def tags(salts: Path | None, *, simulated_seed: int | None) -> TagOf:
     raise OptionError("salts", None if salts is None else str(salts), expected)
 
 
-def start_logs(format: str, service: str) -> None:
-    """Set up the logs of a service.
+def start_logs(format: str, service: str, *, stream: TextIO | None = None) -> None:
+    """Set up the logs of a service, on stderr unless told where.
 
     Raises:
         OptionError: no such format.
@@ -77,7 +77,7 @@ def start_logs(format: str, service: str) -> None:
 
     for name in LOG_FORMATS:
         if name == format:
-            configure_logs(name, service=service)
+            configure_logs(name, stream=stream, service=service)
             return
     raise OptionError("log_format", format, "one of " + ", ".join(LOG_FORMATS))
 

@@ -122,8 +122,31 @@ def found(
     """Deploy and govern a consortium, admit the lot, and enrol its drivers.
 
     For every buyer twice what it could spend in its stay and 10 EUR more is deposited, so that its
-    balance is never what decides a trade; a mandate holds the driver's own limits. An auction's
-    surplus may be as large as any price, so the spread then is bounded by the band alone.
+    balance is never what decides a trade; a mandate holds the driver's own limits.
+    """
+    consortium, lot_account = governed(
+        network, cast, terms=terms, price=price, is_posted=is_posted, quorum=quorum
+    )
+    return Enrolment(
+        consortium=consortium,
+        wallets=_enrol(consortium, cast, stays=stays, terms=terms, price=price, tell=progress),
+        lot_wallet=Wallet(key=cast.lot_operator, account=lot_account, deposited_ueur=0),
+    )
+
+
+def governed(
+    network: Network,
+    cast: Cast,
+    *,
+    terms: Terms,
+    price: PeerPrice,
+    is_posted: bool = True,
+    quorum: int,
+) -> tuple[Consortium, int]:
+    """Deploy and govern a consortium and admit the lot; gives it and the lot's account.
+
+    An auction's surplus may be as large as any price, so the spread then is bounded by the band
+    alone.
     """
     for key in cast.senders():
         network.fund(key.address)
@@ -140,11 +163,7 @@ def found(
     consortium.set_aggregator(cast.engine.address, True, by=cast.authority)
     lot_account = consortium.register(NO_TAG, by=cast.lot_operator).account
     consortium.set_lot(LOT, lot_account, by=cast.authority)
-    return Enrolment(
-        consortium=consortium,
-        wallets=_enrol(consortium, cast, stays=stays, terms=terms, price=price, tell=progress),
-        lot_wallet=Wallet(key=cast.lot_operator, account=lot_account, deposited_ueur=0),
-    )
+    return consortium, lot_account
 
 
 def _enrol(

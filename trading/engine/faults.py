@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from trading.errors import OptionError
 from trading.lot import Stays, Terms
 from trading.units import cost_ueur
 
@@ -78,6 +79,42 @@ ENGINE_FAULTS: dict[EngineFault, Callable[[pd.DataFrame, Scene], pd.DataFrame | 
     "cost": _cost,
     "absent": _absent,
 }
+
+
+def engine_fault_named(name: str) -> EngineFault:
+    """The fault of this name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    for fault in ENGINE_FAULTS:
+        if fault == name:
+            return fault
+    raise OptionError("engine_fault", name, "one of " + ", ".join(ENGINE_FAULTS))
+
+
+class OneLie:
+    """An engine that lies once: in its batch number `at`, or the first after in which it can.
+
+    Attributes:
+        told: whether it has lied.
+    """
+
+    def __init__(self, fault: EngineFault, terms: Terms, *, at: int = 1) -> None:
+        """A lie of this kind, in a lot with these prices; batches are counted from 1."""
+        self._fault, self._terms, self._before = fault, terms, at - 1
+        self.told = False
+
+    def __call__(self, trades: pd.DataFrame, stays: Stays, start_s: int) -> pd.DataFrame:
+        """The trades of one batch, with a wrong one among them if it is time for that."""
+        if self._before > 0:
+            self._before -= 1
+            return trades
+        if self.told:
+            return trades
+        wrong = tamper(self._fault, trades, stays=stays, terms=self._terms, start_s=start_s)
+        self.told = wrong is not None
+        return trades if wrong is None else wrong
 
 
 def tamper(

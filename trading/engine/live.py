@@ -7,6 +7,7 @@ chain is, and not where its memory was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -30,6 +31,9 @@ from trading.operators.replica import (
 from trading.publication import Publication
 
 FLOWS = (BatchState.CONFIRMED, BatchState.SETTLED)
+
+Lie = Callable[[pd.DataFrame, Stays, int], pd.DataFrame]
+"""A TRADES table, the lot's stays and the interval's start: the table as a liar would submit it."""
 
 
 def first_interval(publication: Publication, sessions: pd.DataFrame) -> int | None:
@@ -123,6 +127,7 @@ def interval_trades(
     *,
     tag_of: TagOf,
     start_s: int,
+    lie: Lie | None = None,
 ) -> pd.DataFrame | None:
     """What the lot trades in the interval that begins at `start_s`.
 
@@ -132,6 +137,7 @@ def interval_trades(
         ledger: the consortium as the chain has it, with every interval before decided.
         tag_of: what a session's account is registered under.
         start_s: Unix seconds.
+        lie: of a dishonest engine; None for an honest one.
 
     Returns:
         a TRADES table with `buyer_account` and `seller_account`, or None where nothing is traded.
@@ -148,6 +154,8 @@ def interval_trades(
     if market is None or not len(market[0]):
         return None
     trades = trades_of_interval(stays, start_s, market[0])
+    if lie is not None:
+        trades = lie(trades, stays, start_s)
     number_of = {str(stays.ids[code]): number for number, code in present.accounts.items()}
     return trades.assign(
         buyer_account=trades["buyer_id"].map(number_of).astype("int64"),

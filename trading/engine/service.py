@@ -20,7 +20,7 @@ from trading.chain import Consortium, Key, Standstill
 from trading.chain.words import last_start_s
 from trading.data.intake import Intake
 from trading.engine.clerk import Clerk, trades_of
-from trading.engine.live import first_interval, interval_trades, last_interval
+from trading.engine.live import Lie, first_interval, interval_trades, last_interval
 from trading.errors import FATAL, LedgerError, NotAllowedError, WrongStateError
 from trading.operators import TagOf
 from trading.publication import Publication
@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 REPLAY_LIFETIME_S = 120
 """How long operators may vote where a past day is replayed."""
+
+QUIET = 0.25
+"""What an interval without trades takes of a replay's pace."""
 
 POLL_S = 0.5
 SLOWEST_RETRY_S = 30.0
@@ -84,6 +87,10 @@ class Engine:
         is_final: whether the network's blocks stay once they exist.
         enrol: opens accounts for sessions; told all of them at each look, it says whether it is
             done. None where drivers open their own.
+        pace_s: of a replay, the least time on the wall's clock between two market intervals, so
+            that people can watch; 0 for as fast as they are decided.
+        lie: a dishonest engine's change to what it matched, for demonstrations; None for an honest
+            one.
         clock: Unix seconds.
         poll_s: pause between two looks.
     """
@@ -97,10 +104,13 @@ class Engine:
     replay: bool = False
     is_final: bool = True
     enrol: Callable[[Engine, pd.DataFrame], bool] | None = None
+    pace_s: float = 0.0
+    lie: Lie | None = None
     clock: Callable[[], float] = time.time
     poll_s: float = POLL_S
 
     def __post_init__(self) -> None:
+        self._not_before = 0.0
         self.mirror = Mirror(self.database, self.consortium, is_final=self.is_final)
         self.outbox = Outbox(self.database, self.consortium, self.key, is_final=self.is_final)
         self.clerk = Clerk(
@@ -298,13 +308,17 @@ class Engine:
         is_enrolled = self.enrol is None or self.enrol(self, self._frame)
         if self.clerk.undecided() or (self.replay and not is_enrolled):
             return False
+        if self.replay and self.clock() < self._not_before:
+            return False
         trades = interval_trades(
             self.publication,
             self._frame,
             self.mirror.ledger,
             tag_of=self.tag_of,
             start_s=upcoming,
+            lie=self.lie,
         )
+        self._not_before = self.clock() + self.pace_s * (QUIET if trades is None else 1)
         if trades is None:
             self._mark(upcoming, "nothing")
             return self.replay

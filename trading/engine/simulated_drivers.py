@@ -32,6 +32,11 @@ class SimulatedDrivers:
         self._seed = seed
         self._done_at = -1
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all that came so far had accounts and money at the last look."""
+        return self._done_at >= 0
+
     def enrol(self, engine: Engine, sessions: pd.DataFrame) -> bool:
         """Write what is missing for these sessions; True once all have accounts and money."""
         if sessions.empty or self._done_at == len(sessions):

@@ -24,15 +24,15 @@ STATIC = Path(__file__).parent / "static"
 RECONNECT_S = 10.0
 
 
-def attach_pages(app: FastAPI, door: Door, *, note: str = "") -> None:
+def attach_pages(app: FastAPI, door: Door, *, note_key: str = "shell.note") -> None:
     """Serve the pages on the application of the API; once a process, for NiceGUI has one app.
 
     Args:
         app: of `trading.web.create_app`, before it is served.
         door: how visitors sign in.
-        note: what of all this is simulated, for the foot of each page.
+        note_key: of the text at the foot of each page that says what is simulated.
     """
-    site = Site(api=Api(app), door=door, pages=PAGES, note=note)
+    site = Site(api=Api(app), door=door, pages=PAGES, note_key=note_key)
     app.include_router(door.router())
     nicegui_app.add_static_files("/pages/static", STATIC)
     for page in PAGES:

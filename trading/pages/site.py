@@ -60,13 +60,13 @@ class Site:
         api: what they ask.
         door: how one signs in.
         pages: all of them, in the order of the navigation.
-        note: what is simulated here; empty for nothing.
+        note_key: of the text that says what is simulated here.
     """
 
     api: Api
     door: Door
     pages: tuple[Page, ...]
-    note: str = ""
+    note_key: str = "shell.note"
 
 
 class Visit:
@@ -205,7 +205,7 @@ def _frame(visit: Visit, page: Page) -> Element:
         text(visit.text(f"{page.name}.title"), "h1")
         text(visit.text(f"{page.name}.about"), "p", "pc-about")
     with tag("footer", "pc-foot"):
-        text(visit.site.note or visit.text("shell.note"), "p")
+        text(visit.text(visit.site.note_key), "p")
         link(visit.text("shell.api"), "/api/v1/openapi.json")
     return main
 
