@@ -78,7 +78,8 @@ class Shown:
 
     @property
     def _locale(self) -> Locale:
-        return Locale.parse(self.language)
+        # Days before months, as in the rest of Europe.
+        return Locale.parse("en_GB" if self.language == "en" else self.language)
 
 
 def _time(time: dt.datetime | str) -> dt.datetime:

@@ -48,6 +48,7 @@ from trading.store.schema import (
 )
 from trading.store.sessions import sessions_table
 from trading.web.auth import Principal
+from trading.web.bays import bays_of
 from trading.web.door import SessionDoor
 from trading.web.runs import Runs
 
@@ -121,6 +122,7 @@ class Source:
     _folded: tuple[int, int, str] | None = None
     _fold_lock: threading.Lock = field(default_factory=threading.Lock)
     _frame: tuple[tuple[str, ...], pd.DataFrame] | None = None
+    _bays: tuple[pd.DataFrame, dict[str, int]] | None = None
 
     def __post_init__(self) -> None:
         self.kept = Kept(self.kept_s)
@@ -171,11 +173,25 @@ class Source:
     # ------------------------------------------------------------------ the lot
 
     def lot_time_s(self, connection: Connection) -> int:
-        """Now in the lot, Unix seconds: the wall's clock, or where a replay has come to."""
+        """Now in the lot, Unix seconds: the wall's clock, or where a replay has come to.
+
+        That is the last interval that is decided: before, nobody knows what flows in it.
+        """
         if self.replay:
-            latest = connection.execute(
-                select(func.max(INTERVALS.c.start_s)).where(INTERVALS.c.lot == self.publication.lot)
+            lot = self.publication.lot
+            undecided = connection.execute(
+                select(func.min(BATCHES.c.start_s))
+                .outerjoin(MIRROR_BATCHES, BATCHES.c.batch_id == MIRROR_BATCHES.c.batch_id)
+                .where(
+                    BATCHES.c.lot == lot,
+                    BATCHES.c.is_closed.is_(False),
+                    func.coalesce(MIRROR_BATCHES.c.state, "pending") == "pending",
+                )
             ).scalar_one()
+            query = select(func.max(INTERVALS.c.start_s)).where(INTERVALS.c.lot == lot)
+            if undecided is not None:
+                query = query.where(INTERVALS.c.start_s < undecided)
+            latest = connection.execute(query).scalar_one()
             if latest is not None:
                 return int(latest)
         return int(self.clock())
@@ -188,6 +204,13 @@ class Source:
         if self._frame is None or self._frame[0] != contents:
             self._frame = (contents, sessions_table(contents))
         return self._frame[1]
+
+    def bays(self, connection: Connection) -> dict[str, int]:
+        """Where each session's vehicle is drawn, see `bays_of`; not to be changed."""
+        frame = self.sessions(connection)
+        if self._bays is None or self._bays[0] is not frame:
+            self._bays = (frame, bays_of(frame))
+        return self._bays[1]
 
     def ledger(self, connection: Connection, there: pd.DataFrame) -> Ledger:
         """The consortium, with the accounts of these sessions and trades since they came.

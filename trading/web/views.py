@@ -7,7 +7,6 @@ confirmed, so that it is what every operator would compute, too.
 from __future__ import annotations
 
 import datetime as dt
-import heapq
 from collections import defaultdict
 from typing import Literal
 
@@ -28,7 +27,7 @@ from trading.lot.physics import SECONDS_PER_HOUR
 from trading.market import Fills
 from trading.market.book import Orders
 from trading.operators.replica import together
-from trading.units import Int64Array, cost_ueur
+from trading.units import cost_ueur
 from trading.web.problems import Problem
 from trading.web.rows import LoadRow, LotNowOut, OrderRow, PriceRow, SavingsOut, VehicleRow
 from trading.web.source import Source
@@ -48,7 +47,7 @@ def vehicles_at(source: Source, connection: Connection, at_s: int) -> list[Vehic
     stays = present.stays
     lot = present.lot_at(source.publication.terms, start_s)
     content, number_of = lot.content_wh, {code: n for n, code in present.accounts.items()}
-    bays = bays_of(source.sessions(connection), at_s)
+    bays = source.bays(connection)
     there = (stays.arrival_s <= at_s) & (stays.departure_s > at_s)
     return [
         VehicleRow(
@@ -72,41 +71,6 @@ def vehicles_at(source: Source, connection: Connection, at_s: int) -> list[Vehic
     ]
 
 
-def bays_of(sessions: pd.DataFrame, at_s: int) -> dict[str, int]:
-    """The bay of each vehicle, from 1: on arrival each takes the first that is free.
-
-    Args:
-        sessions: a SESSIONS table.
-        at_s: Unix seconds; who left more than a day before is not counted.
-    """
-    arrival, departure = (_seconds(sessions[name]) for name in ("arrival", "departure"))
-    counted = np.flatnonzero((departure > at_s - _DAY_S) & (arrival <= at_s))
-    ids = sessions["session_id"].to_numpy()
-    order = sorted(counted.tolist(), key=lambda row: (int(arrival[row]), str(ids[row])))
-    free: list[int] = []
-    taken: list[tuple[int, int]] = []
-    found: dict[str, int] = {}
-    for row in order:
-        while taken and taken[0][0] <= arrival[row]:
-            heapq.heappush(free, heapq.heappop(taken)[1])
-        bay = heapq.heappop(free) if free else len(taken) + 1
-        heapq.heappush(taken, (int(departure[row]), bay))
-        found[str(ids[row])] = bay
-    return found
-
-
-def most_together(sessions: pd.DataFrame) -> int:
-    """How many vehicles of a SESSIONS table stood in the lot together at most."""
-    arrivals, departures = (np.sort(_seconds(sessions[name])) for name in ("arrival", "departure"))
-    # Who leaves in a second makes room for who comes in it.
-    gone = np.searchsorted(departures, arrivals, side="right")
-    return int((np.arange(1, len(arrivals) + 1) - gone).max(initial=0))
-
-
-def _seconds(times: pd.Series[pd.Timestamp]) -> Int64Array:
-    return times.to_numpy(dtype="datetime64[s]").astype(np.int64)
-
-
 def lot_now(source: Source, connection: Connection) -> LotNowOut:
     """The lot and its clock."""
     publication = source.publication
@@ -128,7 +92,7 @@ def lot_now(source: Source, connection: Connection) -> LotNowOut:
         vehicles_limit_w=None
         if limit_wh is None
         else int(limit_wh[0]) * SECONDS_PER_HOUR // rules.metered_s,
-        bays=most_together(sessions),
+        bays=max(source.bays(connection).values(), default=0),
     )
 
 

@@ -1,6 +1,7 @@
 // The lot as an SVG: bays in rows along aisles, vehicles in them, power between them as arcs.
 // Rows follow from the width, so that a phone has many short rows and a desk few long ones.
-const W = 58, H = 84, GAP = 8, AISLE = 30, TOP = 6;
+const W = 58, H = 84, GAP = 8, AISLE = 56, TOP = 6;
+const CAR_TOP = 8, CAR_BOTTOM = H - 18;
 
 export default {
   template: `
@@ -51,7 +52,8 @@ export default {
       return Math.min(this.perRow, Math.max(this.lot.bays, 1)) * (W + GAP) - GAP;
     },
     height() {
-      return this.y(this.rows - 1) + H + TOP;
+      // Below a last row that faces down there is room for its arcs.
+      return this.y(this.rows - 1) + H + (this.rows % 2 ? AISLE : TOP);
     },
     places() {
       const vehicle = new Map(this.lot.vehicles.map((one) => [one.bay, one]));
@@ -63,12 +65,12 @@ export default {
     },
     arcs() {
       return this.lot.flows.map((flow, i) => {
-        const a = this.at(flow.from), b = this.at(flow.to);
-        const [x1, y1, x2, y2] = [a.x + W / 2, a.y + H / 2, b.x + W / 2, b.y + H / 2];
-        const bend = 18 + Math.min(60, Math.abs(x2 - x1) / 6 + Math.abs(y2 - y1) / 10);
-        const [mx, my] = [(x1 + x2) / 2 + (y2 > y1 ? bend : y2 < y1 ? -bend : 0), (y1 + y2) / 2 - bend];
-        return { key: i + "-" + flow.from + "-" + flow.to, power: flow.power, x: x2, y: y2,
-                 d: `M${x1} ${y1} Q${mx} ${my} ${x2} ${y2}` };
+        const a = this.gate(flow.from), b = this.gate(flow.to);
+        // Out into the aisle, along it, and in again.
+        const reach = 26 + Math.min(46, Math.abs(b.x - a.x) / 9);
+        const bend = (one) => one.y + one.away * (a.away === b.away || a.y === b.y ? reach : 34);
+        return { key: i + "-" + flow.from + "-" + flow.to, power: flow.power, x: b.x, y: b.y,
+                 d: `M${a.x} ${a.y} C${a.x} ${bend(a)} ${b.x} ${bend(b)} ${b.x} ${b.y}` };
       });
     },
     summary() {
@@ -81,6 +83,12 @@ export default {
     y(row) {
       // Two rows face one another across an aisle.
       return TOP + row * (H + GAP) + Math.floor((row + 1) / 2) * AISLE;
+    },
+    gate(n) {
+      // Where power goes in and out: the edge of the car that faces the aisle.
+      const row = Math.floor((n - 1) / this.perRow), place = this.at(n);
+      const below = row % 2 === 0;
+      return { x: place.x + W / 2, y: place.y + (below ? CAR_BOTTOM : CAR_TOP), away: below ? 1 : -1 };
     },
     at(n) {
       const i = n - 1;
