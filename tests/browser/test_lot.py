@@ -1,0 +1,63 @@
+"""The lot and its trades in a real browser, while a real day is traded on the embedded chain."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import visitor
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+def test_the_lot_moves_while_the_day_is_traded(browser, day):
+    with visitor(browser, day) as who:
+        page = who.go("/")
+        clock = page.locator(".pc-clock")
+        expect(clock).to_contain_text("2019")
+        first = clock.inner_text()
+        expect(clock).not_to_have_text(first)
+        expect(page.locator(".pc-car.pc-buyer").first).to_be_visible()
+        expect(page.locator(".pc-car.pc-seller").first).to_be_visible()
+        # Power flows on confirmed trades alone, and what the page sums is what the API has.
+        expect(page.locator(".pc-arc").first).to_be_attached(timeout=60_000)
+        said = page.locator(".pc-bays svg").get_attribute("aria-label")
+        assert "Buyer" in said
+        assert "Seller" in said
+
+
+def test_a_trade_goes_its_way_before_ones_eyes(browser, day):
+    with visitor(browser, day) as who:
+        page = who.go("/trades")
+        expect(page.locator("tbody tr").first).to_be_visible(timeout=60_000)
+        page.locator("tbody tr a").first.click()
+        page.wait_for_selector("main h1")
+        steps = page.locator(".pc-step h2")
+        expect(steps).to_have_count(6)
+        expect(page.locator(".pc-step").nth(3)).to_contain_text("confirmed", timeout=30_000)
+        expect(page.locator(".pc-step").nth(5)).to_contain_text("Paid out", timeout=30_000)
+        assert page.locator(".pc-step.pc-done").count() == 6
+
+
+def test_the_past_can_be_played_with_the_keyboard(browser, day):
+    with visitor(browser, day) as who:
+        page = who.go("/")
+        slider = page.get_by_role("slider", name="Time shown")
+        expect(page.locator(".pc-clock")).to_contain_text("2019")
+        slider.focus()
+        slider.press("Home")
+        expect(page.locator(".pc-chip")).to_have_text("Past")
+        first = page.locator(".pc-clock").inner_text()
+        slider.press("ArrowRight")
+        expect(page.locator(".pc-clock")).not_to_have_text(first)
+        page.get_by_role("button", name="Back to now").click()
+        expect(page.locator(".pc-chip")).not_to_have_text("Past")
+
+
+def test_a_driver_sees_its_own_vehicle_alone(browser, day):
+    name = day.get("/sessions")["items"][0]["session_id"]
+    with visitor(browser, day) as who:
+        page = who.go("/", as_=f"driver-{name.replace(' ', '%20').replace(':', '%3A')}")
+        page.locator("details > summary").click()
+        expect(page.locator(".pc-clock")).to_contain_text("2019")
+        assert page.locator(".pc-car").count() <= 1
