@@ -7,6 +7,7 @@ PeerchargeError
 │   └── ConfigError                  keys of a configuration file: file, key, value, expected
 ├── SweepError (RuntimeError)        the machines that run a sweep failed, not its scenarios
 ├── StoreError (RuntimeError)        a database cannot be used: locked, full, of another version
+├── QuestionError (RuntimeError)     a person's answer comes too late, or nobody was asked
 ├── SolverError (RuntimeError)       an optimisation ended without the answer that it must have
 ├── NodeError (RuntimeError)         a validator on this machine or its binary is not as it must
 └── LedgerError (RuntimeError)       anything the ledger says or fails to say
@@ -116,6 +117,19 @@ class SweepError(PeerchargeError, RuntimeError):
 
 class StoreError(PeerchargeError, RuntimeError):
     """A database cannot be used as it is; what was committed to it is kept."""
+
+
+class QuestionError(PeerchargeError, RuntimeError):
+    """An operator's node takes no answer on a batch: it was decided, or nobody was asked.
+
+    Attributes:
+        batch_id: of the batch.
+        why: as a sentence.
+    """
+
+    def __init__(self, batch_id: str, why: str) -> None:
+        self.batch_id, self.why = batch_id, why
+        super().__init__(f"batch {batch_id}: {why}")
 
 
 class LedgerError(PeerchargeError, RuntimeError):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from tests.durable.stage import Stage
 from tests.tools import need_tool
 from trading.chain import Network, open_network
 from trading.chain.networks.anvil import find_anvil
@@ -27,3 +30,10 @@ def network(node: str) -> Iterator[Network]:
     """A connection to it, as a service has one."""
     with open_network(node) as opened:
         yield opened
+
+
+@pytest.fixture
+def stage(network: Network, tmp_path: Path) -> Iterator[Stage]:
+    """A founded consortium with its engine, whose operators a test seats."""
+    with ExitStack() as stack:
+        yield Stage(network, tmp_path, stack)

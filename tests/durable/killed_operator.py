@@ -1,14 +1,16 @@
 """An operator in a process of its own that is killed (SIGKILL) at a step of its vote.
 
-The steps: a verdict is written, a vote's transaction is written, a signature is sent, transactions
-are sent; each can be hit just before and just after. As for engines, the functions are wrapped in
-the process that is to die.
+The steps: a verdict is written, a question is put, a person's answer is kept, a vote's transaction
+is written, a signature is sent, transactions are sent; each can be hit just before and just after.
+As for engines, the functions are wrapped in the process that is to die.
 """
 
 from __future__ import annotations
 
 import multiprocessing as mp
 import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -17,13 +19,18 @@ from tests.durable.lot import Place, attached
 from tests.durable.small import operator_of
 from trading.chain import Key
 from trading.operators.exchange import Exchange
+from trading.operators.http import serve_operator
+from trading.operators.questions import Ask
 from trading.operators.service import OperatorService
+from trading.operators.verdicts import Verdicts
 from trading.store import open_database
 
 STEPS: dict[str, tuple[type, str]] = {
-    "verdict": (OperatorService, "_write"),
+    "verdict": (Verdicts, "write"),
     "written": (OperatorService, "_on_chain"),
     "post": (Exchange, "send"),
+    "ask": (Verdicts, "ask"),
+    "answer": (OperatorService, "answer"),
 }
 """Steps besides the `commit`, `send` and `time` that `arm` knows."""
 
@@ -50,13 +57,29 @@ def arm_step(death: Death) -> None:
     setattr(owner, name, counted)
 
 
-def serve(place: Place, database: str, seed: int, url: str | None, death: Death | None) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Where people answer a node that asks: an address that stays over its lives, and the token."""
+
+    listen: str
+    token: str
+
+
+def serve(
+    place: Place, database: str, seed: int, url: str | None, death: Death | None, desk: Desk | None
+) -> None:
     """What the process does: be an operator until it dies or is killed."""
     if death is not None:
         arm_step(death)
-    with attached(place) as consortium, open_database(database) as opened:
+    with ExitStack() as stack:
+        consortium = stack.enter_context(attached(place))
+        opened = stack.enter_context(open_database(database))
         key = Key.demonstration(seed, "operator 1")
-        operator_of(opened, consortium, key, url).run(threading.Event())
+        asks: Ask = "nothing" if desk is None else "all"
+        operator = operator_of(opened, consortium, key, url, asks=asks, ask_for_s=1e9)
+        if desk is not None:
+            stack.enter_context(serve_operator(operator, listen=desk.listen, people=desk.token))
+        operator.run(threading.Event())
 
 
 _CONTEXT = mp.get_context("forkserver")
@@ -64,9 +87,15 @@ _CONTEXT.set_forkserver_preload(["tests.durable.killed", "tests.durable.killed_o
 
 
 def start(
-    place: Place, database: str, seed: int, url: str | None, death: Death | None
+    place: Place,
+    database: str,
+    seed: int,
+    url: str | None,
+    death: Death | None,
+    desk: Desk | None = None,
 ) -> BaseProcess:
     """Start it; the caller kills it in the end."""
-    process = _CONTEXT.Process(target=serve, args=(place, database, seed, url, death), daemon=True)
+    given = (place, database, seed, url, death, desk)
+    process = _CONTEXT.Process(target=serve, args=given, daemon=True)
     process.start()
     return process

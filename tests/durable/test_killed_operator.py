@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 
 from tests.durable.killed import KILLED, Death
-from tests.durable.killed_operator import start
+from tests.durable.killed_operator import Desk, start
 from tests.durable.lot import AUTHORITY, SEED, Place, found, operator_keys
 from tests.durable.small import lying, small_engine
 from trading.chain import BatchState, Network
@@ -53,7 +56,48 @@ def around(*kinds: str) -> list[Death]:
     return [Death(kind=kind, is_after=is_after) for kind in kinds for is_after in (False, True)]
 
 
-def live(network: Network, folder: Path, deaths: list[Death], *, is_direct: bool = False) -> int:
+class Person:
+    """Answers what the node asks, now with it, now against it, and keeps what was taken."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        self.desk = Desk(listen=f"127.0.0.1:{port}", token="a token of these tests")
+        self.said: dict[str, str] = {}
+
+    def act(self) -> None:
+        """Answer once; a node that is dead, or dies over it, is asked again later."""
+        headers = {"Authorization": f"Bearer {self.desk.token}"}
+        try:
+            with httpx.Client(
+                base_url=f"http://{self.desk.listen}", trust_env=False, headers=headers, timeout=2
+            ) as client:
+                for row in client.get("/v1/batches").json()["items"]:
+                    if row["said"] == "asked":
+                        self._answer(client, row)
+        except (httpx.HTTPError, ConnectionError):
+            return
+
+    def _answer(self, client: httpx.Client, row: dict[str, Any]) -> None:
+        # The batch's id decides, so that a life later the same is said.
+        is_contrary = int(row["batch_id"][-1], 16) % 3 == 0
+        own = row["question"]["own_vote"]
+        other = {"confirmed": "rejected", "rejected": "confirmed"}[own]
+        vote = other if is_contrary else own
+        self.said[row["batch_id"]] = vote
+        body = {"vote": vote, "reason": "as I say", "who": "a person"}
+        answer = client.post(f"/v1/batches/{row['batch_id']}/answer", json=body)
+        assert answer.status_code == 200, answer.text
+
+
+def live(
+    network: Network,
+    folder: Path,
+    deaths: list[Death],
+    *,
+    is_direct: bool = False,
+    person: Person | None = None,
+) -> int:
     """Trade a day with one operator that dies each death in turn; returns how many it died.
 
     The quorum is one, so that nothing goes on without its vote. The engine lies now and then, so
@@ -85,10 +129,19 @@ def live(network: Network, folder: Path, deaths: list[Death], *, is_direct: bool
                     assert process.exitcode == KILLED
                     killed += 1
                 death = deaths.pop(0) if deaths else None
-                process = start(place, own, SEED, None if is_direct else exchange, death)
+                process = start(
+                    place,
+                    own,
+                    SEED,
+                    None if is_direct else exchange,
+                    death,
+                    None if person is None else person.desk,
+                )
                 born = time.monotonic()
             elif death is not None and time.monotonic() - born > PATIENCE_S:
                 process.kill()
+            if person is not None:
+                person.act()
             time.sleep(0.03)
         assert process is not None
         process.kill()
@@ -104,6 +157,8 @@ def live(network: Network, folder: Path, deaths: list[Death], *, is_direct: bool
             for name, one in ledger.batches.items()
         }
         assert {name: said[name] for name in voted} == voted
+        if person is not None:
+            assert person.said == voted, "what was answered is the vote"
         ends = {"confirmed": BatchState.SETTLED, "rejected": BatchState.REFUNDED}
         assert all(one.stored is ends[voted[name]] for name, one in ledger.batches.items())
         assert set(voted.values()) == {"confirmed", "rejected"}
@@ -121,6 +176,14 @@ def test_killed_around_each_step_of_a_vote_on_chain(network: Network, tmp_path: 
 
 def test_killed_at_random_moments(network: Network, tmp_path: Path) -> None:
     assert live(network, tmp_path, deaths_of(1, 10)) >= 5
+
+
+@pytest.mark.parametrize("is_direct", [False, True], ids=["by exchange", "on chain"])
+def test_killed_around_each_step_of_an_answer(
+    network: Network, tmp_path: Path, is_direct: bool
+) -> None:
+    steps = around("ask", "answer", "written" if is_direct else "post")
+    assert live(network, tmp_path, steps, is_direct=is_direct, person=Person()) >= 4
 
 
 @pytest.mark.full

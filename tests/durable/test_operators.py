@@ -4,105 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import select
 
-from tests.durable.lot import MARKET, engine_key, found, operator_keys
-from tests.durable.small import lying, operator_of, small_engine, small_sessions
-from trading.chain import BatchState, Consortium, Key, Network, SeatSignature
-from trading.chain.rebuild import Ledger, rebuild
+from tests.durable.lot import MARKET, engine_key, found
+from tests.durable.small import lying, operator_of, small_sessions
+from tests.durable.stage import Stage, said, votes_of
+from trading.chain import BatchState, Key, Network, SeatSignature
+from trading.chain.rebuild import rebuild
 from trading.engine.audit import audit
-from trading.engine.http import serve_engine
-from trading.engine.service import Engine, GivenOnce
+from trading.engine.service import GivenOnce
 from trading.operators.exchange import PATH, SignatureIn
-from trading.operators.service import OperatorService
 from trading.store import open_database
 from trading.store.schema import SIGNATURES, VERDICTS
 
 pytestmark = pytest.mark.node
-
-
-class Stage:
-    """An engine with its exchange, and whoever sits in the seats."""
-
-    def __init__(self, network: Network, folder: Path, stack: ExitStack) -> None:
-        self.folder, self.stack = folder, stack
-        self.consortium: Consortium = found(network)
-        self.engine: Engine = small_engine(
-            stack.enter_context(open_database(str(folder / "engine.db"))), self.consortium
-        )
-        self.url = stack.enter_context(serve_engine(self.engine, listen="127.0.0.1:0"))
-        self.keys: list[Key] = operator_keys()
-
-    def operator(self, number: int, **options: Any) -> OperatorService:
-        database = self.stack.enter_context(open_database(str(self.folder / f"{number}.db")))
-        url = options.pop("url", self.url)
-        operator = operator_of(database, self.consortium, self.keys[number], url, **options)
-        return self.closing(operator)
-
-    def closing(self, operator: OperatorService) -> OperatorService:
-        if operator.exchange is not None:
-            self.stack.callback(operator.exchange.close)
-        return operator
-
-    def play(self, *acts: Callable[[], object], rounds: int = 1_500) -> Ledger:
-        """Let everyone act in turn until every batch is at its end."""
-        self.engine.look()
-        for _ in range(rounds):
-            if self.engine.is_done():
-                break
-            for act in acts:
-                act()
-            self.engine.look()
-        assert self.engine.is_done(), self.engine.heartbeat
-        return rebuild(self.consortium.events())
-
-    def pending(self, operator: OperatorService | None = None) -> list[str]:
-        """Batches that the engine sees pending, or an operator."""
-        ledger = (operator or self.engine).mirror.ledger
-        return [name for name, one in ledger.batches.items() if one.stored is BatchState.PENDING]
-
-    def signed(self, number: int, batch_id: str) -> dict[str, Any]:
-        """What an operator signs, as it travels."""
-        signature = SeatSignature.by(
-            self.keys[number], self.consortium.domain, batch_id=batch_id, seat=number
-        )
-        return SignatureIn.of(signature).model_dump()
-
-    def kept(self, batch_id: str) -> list[Any]:
-        """The signatures that the engine has at hand for a batch."""
-        with self.engine.database.begin() as connection:
-            of_batch = select(SIGNATURES).where(SIGNATURES.c.batch_id == batch_id)
-            return list(connection.execute(of_batch).all())
-
-    def post(self, content: Any) -> httpx.Response:
-        return httpx.post(self.url + PATH, json=content, trust_env=False)
-
-
-@pytest.fixture
-def stage(network: Network, tmp_path: Path) -> Iterator[Stage]:
-    with ExitStack() as stack:
-        yield Stage(network, tmp_path, stack)
-
-
-def votes_of(ledger: Ledger) -> dict[int, Counter[str]]:
-    """Each seat's confirmations and rejections on the chain's record."""
-    votes: dict[int, Counter[str]] = {seat: Counter() for seat in range(4)}
-    for batch in ledger.batches.values():
-        for vote in batch.votes:
-            votes[vote.seat]["confirmed" if vote.is_confirmation else "rejected"] += 1
-    return votes
-
-
-def said(operator: OperatorService) -> Counter[str]:
-    with operator.database.begin() as connection:
-        return Counter(row.vote for row in connection.execute(select(VERDICTS.c.vote)))
 
 
 def test_quorum_holds_with_a_slow_one_and_one_that_rejects_all(stage: Stage) -> None:
@@ -302,7 +221,7 @@ def test_operator_on_other_data_rejects_and_the_others_carry_on(stage: Stage) ->
     assert said(wrong)["rejected"] >= 1
     assert said(wrong)["rejected"] + said(wrong)["unvoted"] == len(ledger.batches)
     assert votes_of(ledger)[3]["confirmed"] == 0
-    assert wrong.rules_broken["roles"] >= said(wrong)["rejected"]
+    assert wrong.verdicts.broken["roles"] >= said(wrong)["rejected"]
 
 
 def test_operator_without_a_seat_says_so_and_votes_on_nothing(stage: Stage) -> None:

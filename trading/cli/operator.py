@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from trading.cli.serve import (
     tags,
 )
 from trading.cli.simulate import AssignmentRule, Day, FirstDay, LastDay, Zone
+
+if TYPE_CHECKING:
+    from trading.operators.questions import Ask
 
 
 def operator(
@@ -61,6 +64,23 @@ def operator(
             "Without it, half of the time left to the deadline.",
         ),
     ] = None,
+    ask: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="Leave batches to a person: nothing, findings (those that break a rule) or all. "
+            "Answers need the token in PEERCHARGE_OPERATOR_TOKEN or its _FILE.",
+        ),
+    ] = "nothing",
+    ask_for: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="How long a person has; then the node's own vote is carried out, at the latest "
+            "when a quarter of the time to the deadline is left. Without it, half of that time.",
+        ),
+    ] = None,
     replay: Annotated[
         bool,
         typer.Option("--replay", help="Past days are traded: gate closure cannot be checked."),
@@ -70,7 +90,10 @@ def operator(
     reorganises: Reorganises = False,
     listen: Annotated[
         str,
-        typer.Option(metavar="HOST:PORT", help="Where health, metrics and sessions are served."),
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where health, metrics, sessions, and people's answers are served.",
+        ),
     ] = "127.0.0.1:8710",
     log_format: LogFormatName = "json",
 ) -> None:
@@ -84,15 +107,21 @@ def operator(
     from trading.data.intake import intake_of
     from trading.errors import OptionError
     from trading.operators.exchange import Exchange
-    from trading.operators.http import serve_operator
+    from trading.operators.http import TOKEN_VARIABLE, serve_operator
     from trading.operators.service import OperatorService
     from trading.publication import read_publication
     from trading.store import open_database
-    from trading.store.requests import token_of_environment
+    from trading.store.requests import secret_of_environment, token_of_environment
 
     start_logs(log_format, "operator")
     publication = read_publication(market)
     token = token_of_environment()
+    people = secret_of_environment(TOKEN_VARIABLE)
+    asks = _asks(ask)
+    if asks != "nothing" and people is None:
+        raise OptionError(TOKEN_VARIABLE, "", f"a token, without which nobody could answer {ask!r}")
+    if asks == "nothing" and ask_for is not None:
+        raise OptionError("ask_for", ask_for, "--ask findings or --ask all beside it")
     key = Key.from_environment(name="operator")
     if key is None:
         expected = "a keystore file of the operator's key; none is named in the environment"
@@ -123,8 +152,20 @@ def operator(
             replay=replay,
             is_final=not reorganises,
             fallback_after_s=fallback_after,
+            asks=asks,
+            ask_for_s=ask_for,
         )
         service.check()
         stop = ended_by_signals(service.wake)
-        stack.enter_context(serve_operator(service, listen=listen, token=token))
+        stack.enter_context(serve_operator(service, listen=listen, token=token, people=people))
         service.run(stop)
+
+
+def _asks(name: str) -> Ask:
+    from trading.errors import OptionError
+    from trading.operators.questions import ASKS
+
+    for known in ASKS:
+        if known == name:
+            return known
+    raise OptionError("ask", name, "one of " + ", ".join(ASKS))

@@ -6,8 +6,10 @@ sessions come while it runs, makes one for the vehicles that matter to a batch (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,13 +27,31 @@ from trading.operators.replica import (
     may_matter,
     together,
 )
-from trading.operators.rules import UNKNOWN_PARTY, Case, Finding, findings
+from trading.operators.rules import RULES, UNKNOWN_PARTY, Case, Check, Finding, checks
 from trading.publication import Publication
 from trading.tables import SOC_SOURCES
 from trading.units import Int64Array
 
 COUNTED = (BatchState.CONFIRMED, BatchState.SETTLED)
 """Where a batch's energy is promised for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What one operator thinks of a batch.
+
+    Attributes:
+        checks: of every rule, in the order of `RULES`.
+        sources: how many sellers rest on each source of state of charge.
+    """
+
+    checks: tuple[Check, ...]
+    sources: Mapping[str, int]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every fault of every rule."""
+        return found_in(self.checks)
 
 
 class Examiner:
@@ -81,7 +101,7 @@ class Examiner:
         if submission is not None:
             self._add(submission, sign=-1)
 
-    def findings(
+    def checks(
         self,
         submission: Submission,
         *,
@@ -89,8 +109,8 @@ class Examiner:
         largest_spread: int,
         keeps_lot_time: bool,
         last_sequence: Mapping[int, int] | None = None,
-    ) -> tuple[Finding, ...]:
-        """What every rule finds in a batch that is not counted.
+    ) -> tuple[Check, ...]:
+        """What becomes of every rule over a batch that is not counted.
 
         Args:
             submission: the batch.
@@ -118,7 +138,11 @@ class Examiner:
             trusted_soc=self._trusted_soc,
             offers_at=self._offers_at,
         )
-        return tuple(findings(case))
+        return tuple(checks(case))
+
+    def findings(self, submission: Submission, **options: Any) -> tuple[Finding, ...]:
+        """What every rule finds in a batch; the options are those of `checks`."""
+        return found_in(self.checks(submission, **options))
 
     def sellers(self, submission: Submission) -> set[int]:
         """Codes of the sessions that sell in a batch."""
@@ -216,29 +240,39 @@ def judge(
     tag_of: TagOf,
     keeps_lot_time: bool = True,
     promised: Collection[str] = (),
-) -> tuple[tuple[Finding, ...], dict[str, int]]:
+) -> Judgement:
     """Check a batch against one operator's sessions and the chain.
 
     The arguments are those of `examiner_of`, and `keeps_lot_time`: whether the chain's clock is the
     lot's.
-
-    Returns:
-        every finding of every rule, and how many sellers rest on each source of state of charge.
     """
     examiner = examiner_of(
         publication, sessions, ledger, submission, tag_of=tag_of, promised=promised
     )
     if examiner is None:
         sentence = "no session is known here of a vehicle in the lot"
-        return (Finding(rule="parties", trade_index=None, sentence=sentence),), {}
-    found = examiner.findings(
+        nobody = Finding(rule="parties", trade_index=None, sentence=sentence)
+        told = tuple(
+            Check(rule=name, outcome="broken", findings=(nobody,))
+            if name == nobody.rule
+            else Check(rule=name, outcome="unchecked")
+            for name in RULES
+        )
+        return Judgement(checks=told, sources={})
+    told = examiner.checks(
         submission,
         band=ledger.band,
         largest_spread=ledger.largest_spread_ueur_per_kwh,
         keeps_lot_time=keeps_lot_time,
         last_sequence=sequences_before(ledger, submission),
     )
-    return found, resting_on(examiner.stays, examiner.sellers(submission))
+    sources = resting_on(examiner.stays, examiner.sellers(submission))
+    return Judgement(checks=told, sources=sources)
+
+
+def found_in(told: Iterable[Check]) -> tuple[Finding, ...]:
+    """Every fault in some checks."""
+    return tuple(finding for check in told for finding in check.findings)
 
 
 def sequences_before(ledger: Ledger, submission: Submission) -> dict[int, int]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from inspect import getdoc
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,24 @@ class Finding:
     def __str__(self) -> str:
         where = "batch" if self.trade_index is None else f"trade {self.trade_index}"
         return f"{where}: {self.rule}: {self.sentence}"
+
+
+Outcome = Literal["held", "broken", "unchecked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What became of one rule over one batch.
+
+    Attributes:
+        rule: its name.
+        outcome: `unchecked` where the rule had nothing that it could look at.
+        findings: every fault that it found; none unless `broken`.
+    """
+
+    rule: str
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,9 +458,33 @@ RULES: dict[str, Rule] = {
 """Every rule by name, in the order in which findings are reported."""
 
 
+LOOKS_AT_ALL = frozenset({"parties", "duplicate energy", "sequence", "cost"})
+"""Rules that need no session; all others see only trades of which both parties are known."""
+
+
+def checks(case: Case) -> list[Check]:
+    """What became of every rule over `case`, in the order of `RULES`."""
+    is_blind = case.known().empty
+    return [
+        Check(rule=name, outcome="unchecked")
+        if is_blind and name not in LOOKS_AT_ALL
+        else _check(name, tuple(rule(case)))
+        for name, rule in RULES.items()
+    ]
+
+
 def findings(case: Case) -> list[Finding]:
     """What all rules find in `case`."""
-    return [finding for rule in RULES.values() for finding in rule(case)]
+    return [finding for check in checks(case) for finding in check.findings]
+
+
+def sentence_of(name: str) -> str:
+    """What a rule holds a batch to, in a sentence; empty for a rule that is not here."""
+    return (getdoc(RULES[name]) or "").partition("\n")[0] if name in RULES else ""
+
+
+def _check(name: str, found: tuple[Finding, ...]) -> Check:
+    return Check(rule=name, outcome="broken" if found else "held", findings=found)
 
 
 def _finding(rule: str, index: object, sentence: str) -> Finding:

@@ -5,33 +5,38 @@ writes the verdict down before it acts on it. From then on each look asks what t
 lacks: a rejection goes to the chain with its reason; a confirmation is signed and sent to the
 engine, again and again until the batch is decided, and goes to the chain directly when the engine
 does not gather it. Nothing in memory decides anything.
+
+Where it is set to ask, a batch that it judged waits for a person first (`questions`); the answer is
+a verdict like any other, and is carried out in the same way.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import pandas as pd
 import structlog
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, select
 
 from trading.chain import BatchState, Consortium, Key, SeatSignature, Standstill, Submission
 from trading.chain.rebuild import Ledger, RebuiltBatch
 from trading.data.intake import Intake
-from trading.errors import FATAL, LedgerError, NotAllowedError
+from trading.errors import FATAL, LedgerError, NotAllowedError, QuestionError
+from trading.operators import batches, questions
 from trading.operators.examiner import judge
 from trading.operators.exchange import Exchange
 from trading.operators.node import Vote, reason_of
 from trading.operators.pseudonyms import TagOf
-from trading.operators.rules import RULES, Finding
+from trading.operators.questions import Ask, Decision
+from trading.operators.verdicts import Kept, Verdicts
 from trading.publication import Publication
 from trading.store import Database, Mirror, Outbox
-from trading.store.schema import MIRROR_BATCHES, TRANSACTIONS, VERDICTS
+from trading.store.schema import MIRROR_BATCHES, TRANSACTIONS
 from trading.store.sessions import SessionStore
 
 log = structlog.get_logger(__name__)
@@ -60,6 +65,8 @@ class Heartbeat:
         head: last block seen.
         seat: that it holds; None for none.
         waiting: pending batches without its vote, or with one that is not on chain yet.
+        asked: those of them on which a person was asked, and has not answered.
+        chain_time_s: of the chain, at the last look.
         signatures: by what became of them: taken, refused, or unanswered.
         fallbacks: confirmations that went to the chain because the engine did not gather them.
     """
@@ -69,18 +76,10 @@ class Heartbeat:
     head: int = 0
     seat: int | None = None
     waiting: int = 0
+    asked: int = 0
+    chain_time_s: int = 0
     signatures: Counter[str] = field(default_factory=Counter)
     fallbacks: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A verdict as it is in the database."""
-
-    batch_id: str
-    vote: Vote
-    reason: str
-    decided_at: float
 
 
 @dataclass(slots=True)
@@ -108,6 +107,10 @@ class OperatorService:
         is_final: whether the network's blocks stay once they exist.
         fallback_after_s: how long after its verdict a confirmation waits for the engine before it
             goes to the chain; None for half of the time that is left to the deadline.
+        asks: on which batches a person is asked.
+        ask_for_s: how long people are given to answer; None for half of the time that is left to
+            the deadline. Then the node's own vote is carried out, and never later than leaves it
+            time (`questions.answer_by`).
         clock: Unix seconds.
         poll_s: pause between two looks.
     """
@@ -122,6 +125,8 @@ class OperatorService:
     replay: bool = False
     is_final: bool = True
     fallback_after_s: float | None = None
+    asks: Ask = "nothing"
+    ask_for_s: float | None = None
     clock: Callable[[], float] = time.time
     poll_s: float = POLL_S
 
@@ -135,12 +140,11 @@ class OperatorService:
         self.sessions = SessionStore(self.database, clock=self.clock)
         self.heartbeat = Heartbeat()
         self.wake = threading.Event()
-        self.rules_broken: Counter[str] = Counter(dict.fromkeys(RULES, 0))
+        self.verdicts = Verdicts(self.database, clock=self.clock)
         self._version = self.sessions.version
         self._frame = self.sessions.frame()
         self._sending: dict[str, _Sending] = {}
         self._left: dict[str, str] = {}
-        self._read_findings()
 
     def check(self) -> None:
         """Whether the consortium lets this operator vote; asked once, before it starts.
@@ -206,11 +210,14 @@ class OperatorService:
         for batch in self._unjudged(ledger):
             if not self._judge(ledger, batch, seat, self._is_late(batch, chain_time_s)):
                 waiting += 1
+        asked = self._end_questions(ledger, chain_time_s)
+        waiting += asked
         if seat is not None:
             waiting += self._carry_out(ledger, seat, chain_time_s)
         self.outbox.push()
         self.heartbeat.seat = seat
-        self.heartbeat.waiting = waiting
+        self.heartbeat.waiting, self.heartbeat.asked = waiting, asked
+        self.heartbeat.chain_time_s = chain_time_s
         self._watch.saw(self.mirror.head)
         self.heartbeat.head = self.mirror.head
         self.heartbeat.looked_at = self.clock()
@@ -218,13 +225,14 @@ class OperatorService:
             "" if seat is not None else f"{self.key.address} holds no seat in this consortium"
         )
 
+    @property
+    def known_sessions(self) -> pd.DataFrame:
+        """All sessions that came up to the last look; not to be changed."""
+        return self._frame
+
     def verdict(self, batch_id: str) -> Kept | None:
         """What this operator said to a batch; None where it has not decided."""
-        with self.database.begin() as connection:
-            row = connection.execute(
-                select(VERDICTS).where(VERDICTS.c.batch_id == batch_id)
-            ).first()
-        return None if row is None else _kept(row)
+        return self.verdicts.of(batch_id)
 
     # ------------------------------------------------------------------ what came
 
@@ -259,16 +267,7 @@ class OperatorService:
 
     def _unjudged(self, ledger: Ledger) -> list[RebuiltBatch]:
         """Batches without a verdict, in chain order."""
-        joined = MIRROR_BATCHES.outerjoin(
-            VERDICTS, MIRROR_BATCHES.c.batch_id == VERDICTS.c.batch_id
-        )
-        with self.database.begin() as connection:
-            rows = connection.execute(
-                select(MIRROR_BATCHES.c.batch_id)
-                .select_from(joined)
-                .where(VERDICTS.c.batch_id.is_(None))
-            )
-            ids = {row.batch_id for row in rows}
+        ids = self.verdicts.unjudged()
         return [batch for name, batch in ledger.batches.items() if name in ids] if ids else []
 
     # ------------------------------------------------------------------ verdicts
@@ -280,7 +279,7 @@ class OperatorService:
         if batch.stored is not BatchState.PENDING or is_late:
             why = "its deadline passed" if is_late else "decided before"
             left = self._left.pop(batch_id, "")
-            self._write(batch_id, "unvoted", f"{left}; {why}" if left else why, ())
+            self.verdicts.write(batch_id, "unvoted", f"{left}; {why}" if left else why)
             return True
         if seat is None:
             self._leave(batch_id, "this operator holds no seat")
@@ -288,23 +287,27 @@ class OperatorService:
         if self._left.get(batch_id) and self._may_wait(submission):
             # No session came since it was left.
             return False
-        found, sources = judge(
+        judged = judge(
             self.publication,
             self._frame,
             ledger,
             submission,
             tag_of=self.tag_of,
             keeps_lot_time=not self.replay,
-            promised=self._promised(),
+            promised=self.verdicts.promised(),
         )
-        if not found:
-            self._write(batch_id, "confirmed", _label(sources), ())
-            return True
-        if all(one.rule == "parties" for one in found) and self._may_wait(submission):
+        found = judged.findings
+        if found and all(one.rule == "parties" for one in found) and self._may_wait(submission):
             self._leave(batch_id, f"waits for sessions: {found[0]}")
             return False
         self._left.pop(batch_id, None)
-        self._write(batch_id, "rejected", reason_of(found), found)
+        vote: Decision = "rejected" if found else "confirmed"
+        reason = reason_of(found) if found else _label(judged.sources)
+        if self.asks == "all" or (self.asks == "findings" and found):
+            until = questions.answer_by(self.clock(), submission.deadline, self.ask_for_s)
+            self.verdicts.ask(batch_id, vote, reason, judged.checks, until=until)
+            return True
+        self.verdicts.write(batch_id, vote, reason, judged.checks)
         return True
 
     def _leave(self, batch_id: str, why: str) -> None:
@@ -316,55 +319,118 @@ class OperatorService:
         """Whether there is time for a session that is late: until half of the vote is over."""
         return self.clock() < submission.time + (submission.deadline - submission.time) / 2
 
-    def _promised(self) -> set[str]:
-        """Pending batches that this operator confirmed: their energy is not sold again."""
-        joined = VERDICTS.join(MIRROR_BATCHES, MIRROR_BATCHES.c.batch_id == VERDICTS.c.batch_id)
-        with self.database.begin() as connection:
-            rows = connection.execute(
-                select(VERDICTS.c.batch_id)
-                .select_from(joined)
-                .where(VERDICTS.c.vote == "confirmed", MIRROR_BATCHES.c.state == "pending")
-            )
-            return {row.batch_id for row in rows}
+    # ------------------------------------------------------------------ questions
 
-    def _write(self, batch_id: str, vote: Vote, reason: str, found: Sequence[Finding]) -> None:
-        told = [
-            {"rule": one.rule, "trade": one.trade_index, "sentence": one.sentence} for one in found
-        ]
+    def answer(self, batch_id: str, *, vote: Decision, reason: str, who: str) -> bool:
+        """Let a person decide a batch on which one was asked; may be called by another thread.
+
+        The answer is stored when this returns, and the vote follows at the next look. The same
+        answer of the same person again changes nothing.
+
+        Args:
+            batch_id: of the batch.
+            vote: what the person decides, whatever the node found.
+            reason: one line; may be empty where it agrees with the node. Of a rejection it goes to
+                the chain.
+            who: answers; stays in this operator's database.
+
+        Returns:
+            whether it was this call that decided.
+
+        Raises:
+            OptionError: the reason or the name cannot be used.
+            QuestionError: nobody was asked, or it is too late.
+        """
+        with self.database.look() as connection:
+            question = questions.find(connection, batch_id)
+            if question is None:
+                raise QuestionError(batch_id, self._why_not_asked(batch_id))
+            stays = batches.stays_in(connection, batch_id, sessions=self._frame, tag_of=self.tag_of)
+        questions.check_answer(question, vote=vote, reason=reason, who=who, stays=stays)
         with self.database.begin() as connection:
-            connection.execute(
-                insert(VERDICTS).values(
-                    batch_id=batch_id,
+            if question.ending == "open":
+                self._refuse_late(connection, batch_id)
+            is_new = questions.answer(
+                connection, question, vote=vote, reason=reason, who=who, at=self.clock()
+            )
+        if is_new:
+            log.info(
+                "answered",
+                batch=batch_id,
+                vote=vote,
+                own_vote=question.own_vote,
+                is_against_own=vote != question.own_vote,
+                reason=reason,
+                who=who,
+            )
+            self.wake.set()
+        return is_new
+
+    def _why_not_asked(self, batch_id: str) -> str:
+        kept = self.verdict(batch_id)
+        if kept is None:
+            return "it is not judged yet, so nobody was asked; look again in a moment"
+        return f"nobody was asked: the node has {kept.vote} it by its own rules"
+
+    def _refuse_late(self, connection: Connection, batch_id: str) -> None:
+        row = connection.execute(
+            select(MIRROR_BATCHES.c.state, MIRROR_BATCHES.c.deadline).where(
+                MIRROR_BATCHES.c.batch_id == batch_id
+            )
+        ).first()
+        if row is None:
+            raise QuestionError(batch_id, "it left the chain when blocks were replaced")
+        if row.state != BatchState.PENDING.value:
+            raise QuestionError(batch_id, questions.ENDINGS["decided"])
+        if self._is_over(row.deadline, self.heartbeat.chain_time_s):
+            raise QuestionError(batch_id, questions.ENDINGS["late"])
+
+    def _end_questions(self, ledger: Ledger, chain_time_s: int) -> int:
+        """End what nobody can or did answer in time; returns how many questions stay open."""
+        with self.database.look() as connection:
+            asked = questions.open_questions(connection)
+        is_open = 0
+        for question in asked:
+            batch = ledger.batches.get(question.batch_id)
+            if batch is None:
+                # Its block was replaced; it may come again.
+                continue
+            ending: questions.Ending = "open"
+            vote: Vote = "unvoted"
+            reason = ""
+            if batch.stored is not BatchState.PENDING:
+                ending, reason = "decided", "decided before"
+            elif self._is_late(batch, chain_time_s):
+                ending, reason = "late", "its deadline passed"
+            elif self.clock() >= question.answer_by:
+                ending, vote, reason = "unanswered", question.own_vote, question.own_reason
+            if ending == "open":
+                is_open += 1
+                continue
+            with self.database.begin() as connection:
+                is_ended = questions.end(
+                    connection,
+                    question.batch_id,
+                    ending,
                     vote=vote,
-                    reason=reason,
-                    findings=json.dumps(told),
-                    decided_at=self.clock(),
+                    verdict_reason=reason,
+                    at=self.clock(),
                 )
-            )
-        self.rules_broken.update(one.rule for one in found)
-        log.info("verdict", batch=batch_id, vote=vote, reason=reason, findings=told)
-
-    def _read_findings(self) -> None:
-        with self.database.begin() as connection:
-            rows = connection.execute(
-                select(VERDICTS.c.findings).where(VERDICTS.c.findings != "[]")
-            )
-            for row in rows:
-                self.rules_broken.update(one["rule"] for one in json.loads(row.findings))
+            if is_ended:
+                log.info(
+                    "question ended",
+                    batch=question.batch_id,
+                    ending=ending,
+                    vote=vote,
+                    reason=questions.ENDINGS[ending],
+                )
+        return is_open
 
     # ------------------------------------------------------------------ votes
 
     def _carry_out(self, ledger: Ledger, seat: int, chain_time_s: int) -> int:
         """Do what verdicts on pending batches still lack; returns how many lack something."""
-        joined = VERDICTS.join(MIRROR_BATCHES, MIRROR_BATCHES.c.batch_id == VERDICTS.c.batch_id)
-        with self.database.begin() as connection:
-            rows = connection.execute(
-                select(VERDICTS)
-                .select_from(joined)
-                .where(MIRROR_BATCHES.c.state == "pending", VERDICTS.c.vote != "unvoted")
-                .order_by(MIRROR_BATCHES.c.submitted_block)
-            )
-            verdicts = [_kept(row) for row in rows]
+        verdicts = self.verdicts.given()
         due = []
         for kept in verdicts:
             batch = ledger.batches[kept.batch_id]
@@ -390,8 +456,10 @@ class OperatorService:
         """Whether a confirmation goes to the chain by itself."""
         sending = self._sending_of(kept.batch_id)
         after_s = self.fallback_after_s
-        if after_s is None:
-            after_s = (batch.submission.deadline - kept.decided_at) / 2
+        half_s = (batch.submission.deadline - kept.decided_at) / 2
+        if after_s is None or kept.was_asked:
+            # A person may have taken most of the time.
+            after_s = half_s if after_s is None else min(after_s, half_s)
         is_overdue = self.clock() >= kept.decided_at + after_s
         is_direct = self.exchange is None or is_overdue or sending.failures >= TRIES
         if is_direct and not sending.is_direct:
@@ -450,16 +518,14 @@ class OperatorService:
 
     def _is_late(self, batch: RebuiltBatch, chain_time_s: int) -> bool:
         """Whether a vote could not be counted any more."""
-        deadline = batch.submission.deadline
+        return self._is_over(batch.submission.deadline, chain_time_s)
+
+    def _is_over(self, deadline: int, chain_time_s: int) -> bool:
         # A chain without blocks stands still, so the wall's clock tells when a deadline is over.
         return chain_time_s > deadline or self.clock() > deadline + GRACE_S
 
 
-def _kept(row: Any) -> Kept:
-    return Kept(batch_id=row.batch_id, vote=row.vote, reason=row.reason, decided_at=row.decided_at)
-
-
-def _label(sources: dict[str, int]) -> str:
+def _label(sources: Mapping[str, int]) -> str:
     """What a confirmation rests on."""
     told = ", ".join(f"{count} {name}" for name, count in sources.items())
     return f"state of charge of sellers: {told}" if told else ""

@@ -118,7 +118,11 @@ def take_sessions(
 
     @app.post("/v1/sessions")
     async def take(request: Request) -> dict[str, Any]:
-        _check_token(request.headers.get("authorization", ""), token)
+        check_token(
+            request,
+            token,
+            f"sessions are taken by HTTP only where {TOKEN_VARIABLE} or its file is set",
+        )
         return await run_in_threadpool(add, await body_as(request, _SESSIONS))
 
     def add(sessions: list[SessionIn]) -> dict[str, Any]:
@@ -146,12 +150,20 @@ def take_sessions(
         return {"new": new, "changed": changed, "known": known, "refused": refused}
 
 
-def _check_token(authorization: str, token: str | None) -> None:
+def check_token(request: Request, token: str | None, without: str) -> None:
+    """Whether a request bears a token, before anything else of it is read.
+
+    Args:
+        request: that came.
+        token: the right one; None where none is configured.
+        without: what to say then.
+
+    Raises:
+        Problem: 403, there is none; 401, it bears another.
+    """
     if token is None:
-        raise Problem(
-            403, f"sessions are taken by HTTP only where {TOKEN_VARIABLE} or its file is set"
-        )
-    scheme, _, given = authorization.partition(" ")
+        raise Problem(403, without)
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
     is_right = hmac.compare_digest(given.strip().encode(), token.encode())
     if scheme.lower() != "bearer" or not is_right:
         raise Problem(401, "expected the header `Authorization: Bearer TOKEN` with the right token")

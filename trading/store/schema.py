@@ -142,12 +142,28 @@ VERDICTS = Table(
     "verdicts",
     metadata,
     Column("batch_id", String(66), primary_key=True),
-    Column("vote", String(16), nullable=False),  # confirmed, rejected, unvoted
+    Column("vote", String(16), nullable=False),  # confirmed, rejected, unvoted, or still asked
     Column("reason", Text, nullable=False),
     Column("findings", Text, nullable=False),  # JSON: every finding of every rule
     Column("decided_at", Float, nullable=False),
+    Column("outcomes", Text, nullable=False, server_default="{}"),  # JSON: rule to held, ...
 )
 """What this operator said to each batch, and all that it found."""
+
+QUESTIONS = Table(
+    "questions",
+    metadata,
+    Column("batch_id", String(66), ForeignKey("verdicts.batch_id"), primary_key=True),
+    Column("own_vote", String(16), nullable=False),  # confirmed, rejected
+    Column("own_reason", Text, nullable=False),
+    Column("asked_at", Float, nullable=False),
+    Column("answer_by", Float, nullable=False),
+    Column("ending", String(16), nullable=False, index=True),  # open, answered, unanswered, ...
+    Column("ended_at", Float),
+    Column("who", Text, nullable=False, default=""),
+    Column("reason", Text, nullable=False, default=""),
+)
+"""Batches on which a person was asked: what the node would say, and how the question ended."""
 
 MIRROR_BLOCKS = Table(
     "mirror_blocks",

@@ -15,7 +15,7 @@ from trading.data import load_sessions, sample_path
 from trading.engine.live import interval_trades
 from trading.lot import Stays, simulate_lot
 from trading.market import MECHANISMS
-from trading.operators import Finding, Pseudonyms, demonstration_salts
+from trading.operators import RULES, Finding, Pseudonyms, demonstration_salts
 from trading.operators.examiner import Examiner, judge, sequences_before
 from trading.publication import read_publication
 from trading.units import cost_ueur
@@ -118,7 +118,7 @@ def test_judge_finds_what_an_operator_of_the_whole_day_finds() -> None:
             keeps_lot_time=True,
             last_sequence=sequences_before(book.ledger(), submission),
         )
-        found, _ = judge(MARKET, sessions, book.ledger(), submission, tag_of=PSEUDONYMS.find)
+        found = judge(MARKET, sessions, book.ledger(), submission, tag_of=PSEUDONYMS.find).findings
         assert told(found) == told(expected)
         return found
 
@@ -171,13 +171,16 @@ def test_a_batch_that_this_operator_promised_counts_before_the_chain_has_it() ->
     book.batches["0xother"] = RebuiltBatch(submission=replace(again, batch_id="0xother"))
     other = book.batches["0xother"].submission
     ledger = book.ledger()
-    alone, sources = judge(MARKET, sessions, ledger, other, tag_of=PSEUDONYMS.find)
-    assert alone == ()
-    assert sum(sources.values()) == trades["seller_id"].nunique()
-    promised, _ = judge(
+    alone = judge(MARKET, sessions, ledger, other, tag_of=PSEUDONYMS.find)
+    assert alone.findings == ()
+    assert {check.outcome for check in alone.checks} == {"held"}
+    assert sum(alone.sources.values()) == trades["seller_id"].nunique()
+    promised = judge(
         MARKET, sessions, ledger, other, tag_of=PSEUDONYMS.find, promised={first.batch_id}
     )
-    assert {"duplicate energy", "power"} <= {one.rule for one in promised}
+    broken = {check.rule for check in promised.checks if check.outcome == "broken"}
+    assert {"duplicate energy", "power"} <= broken
+    assert broken == {one.rule for one in promised.findings}
 
 
 def test_without_a_session_of_that_time_the_batch_is_of_nobody() -> None:
@@ -194,8 +197,10 @@ def test_without_a_session_of_that_time_the_batch_is_of_nobody() -> None:
         }
     )
     batch = book.submission(trades, deadline=1_893_499_200)
-    found, _ = judge(MARKET, sessions, book.ledger(), batch, tag_of=PSEUDONYMS.find)
-    assert [one.rule for one in found] == ["parties"]
+    told = judge(MARKET, sessions, book.ledger(), batch, tag_of=PSEUDONYMS.find)
+    assert [one.rule for one in told.findings] == ["parties"]
+    assert [check.rule for check in told.checks] == list(RULES)
+    assert {check.outcome for check in told.checks if check.rule != "parties"} == {"unchecked"}
 
 
 @pytest.mark.parametrize("mechanism", ["pro-rata", "uniform-price"])
@@ -221,7 +226,7 @@ def test_what_an_engine_trades_passes_though_some_have_no_account_or_tell_their_
         if trades is None:
             continue
         batch = book.submission(trades, deadline=start_s)
-        found, _ = judge(market, sessions, book.ledger(), batch, tag_of=PSEUDONYMS.find)
-        assert found == ()
+        told = judge(market, sessions, book.ledger(), batch, tag_of=PSEUDONYMS.find)
+        assert told.findings == ()
         book.batches[batch.batch_id] = RebuiltBatch(submission=batch, stored=BatchState.CONFIRMED)
     assert len(book.batches) >= 5

@@ -11,7 +11,7 @@ import pytest
 from trading.lot import LotRules, Site, Stays, Terms
 from trading.operators import Case, findings
 from trading.operators.replica import Replica
-from trading.operators.rules import UNKNOWN_PARTY
+from trading.operators.rules import LOOKS_AT_ALL, RULES, UNKNOWN_PARTY, checks, sentence_of
 
 START = pd.Timestamp("2019-10-29T16:00Z")
 START_S = int(START.timestamp())
@@ -87,6 +87,28 @@ def rules_broken(case: Case) -> set[str]:
 
 def test_a_good_batch_has_no_findings():
     assert findings(case()) == []
+
+
+def test_every_rule_says_whether_it_held_and_what_it_holds_a_batch_to():
+    told = checks(case(energy_wh=1_000_000))
+    assert [check.rule for check in told] == list(RULES)
+    assert {check.rule for check in told if check.outcome == "broken"} == rules_broken(
+        case(energy_wh=1_000_000)
+    )
+    assert all(bool(check.findings) == (check.outcome == "broken") for check in told)
+    assert {check.outcome for check in checks(case())} == {"held"}
+    for rule in RULES:
+        assert sentence_of(rule).endswith(".")
+    assert sentence_of("no such rule") == ""
+
+
+def test_rules_that_need_a_session_are_unchecked_where_none_is_known():
+    told = {check.rule: check.outcome for check in checks(case(seller=UNKNOWN_PARTY))}
+    assert told.pop("parties") == "broken"
+    assert {rule for rule, outcome in told.items() if outcome == "held"} == LOOKS_AT_ALL - {
+        "parties"
+    }
+    assert {outcome for rule, outcome in told.items() if rule not in LOOKS_AT_ALL} == {"unchecked"}
 
 
 @pytest.mark.parametrize(

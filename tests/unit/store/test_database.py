@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from sqlalchemy import create_engine, insert, select
 
 from trading.errors import OptionError, StoreError
 from trading.store import Database, open_database, upgrade
-from trading.store.schema import IDENTITY, metadata
+from trading.store.schema import IDENTITY, VERDICTS, metadata
 
 
 @pytest.fixture
@@ -140,8 +141,34 @@ def test_older_database_waits_for_its_upgrade(file: Path, monkeypatch: pytest.Mo
     with pytest.raises(StoreError, match="peercharge database upgrade"), open_database(str(file)):
         pass
     monkeypatch.undo()
-    assert upgrade(str(file)) == ("0001", "0001")
+    assert upgrade(str(file)) == ("0002", "0002")
     assert names(file) == ["kept"]
+
+
+def test_database_of_the_first_version_keeps_its_verdicts_over_an_upgrade(file: Path) -> None:
+    with open_database(str(file)):
+        pass
+    given = {
+        "batch_id": "0x1",
+        "vote": "rejected",
+        "reason": "trade 0: power: too much",
+        "findings": "[]",
+        "decided_at": 1.5,
+    }
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.executescript("DROP TABLE questions; ALTER TABLE verdicts DROP COLUMN outcomes;")
+        connection.execute(
+            "INSERT INTO verdicts (batch_id, vote, reason, findings, decided_at) "
+            "VALUES (:batch_id, :vote, :reason, :findings, :decided_at)",
+            given,
+        )
+    set_version(file, "0001")
+    with pytest.raises(StoreError, match="peercharge database upgrade"), open_database(str(file)):
+        pass
+    assert upgrade(str(file)) == ("0001", "0002")
+    with open_database(str(file)) as database, database.begin() as connection:
+        (row,) = connection.execute(select(VERDICTS)).mappings()
+    assert dict(row) == {**given, "outcomes": "{}"}
 
 
 def test_database_of_something_else_is_refused(file: Path) -> None:
