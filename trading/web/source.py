@@ -46,7 +46,7 @@ from trading.store.schema import (
     MIRROR_EVENTS,
     SESSIONS,
 )
-from trading.store.sessions import sessions_table
+from trading.store.sessions import Tabulated
 from trading.web.auth import Principal
 from trading.web.bays import bays_of
 from trading.web.door import SessionDoor
@@ -121,7 +121,7 @@ class Source:
     _fold: Fold = field(default_factory=Fold)
     _folded: tuple[int, int, str] | None = None
     _fold_lock: threading.Lock = field(default_factory=threading.Lock)
-    _frame: tuple[tuple[str, ...], pd.DataFrame] | None = None
+    _sessions: Tabulated = field(default_factory=Tabulated)
     _bays: tuple[pd.DataFrame, dict[str, int]] | None = None
 
     def __post_init__(self) -> None:
@@ -198,12 +198,8 @@ class Source:
 
     def sessions(self, connection: Connection) -> pd.DataFrame:
         """Every session that came, a SESSIONS table by id; not to be changed."""
-        contents = tuple(
-            connection.execute(select(SESSIONS.c.content).order_by(SESSIONS.c.session_id)).scalars()
-        )
-        if self._frame is None or self._frame[0] != contents:
-            self._frame = (contents, sessions_table(contents))
-        return self._frame[1]
+        found: pd.DataFrame = self.kept.get("sessions", lambda: self._sessions.read(connection))
+        return found
 
     def bays(self, connection: Connection) -> dict[str, int]:
         """Where each session's vehicle is drawn, see `bays_of`; not to be changed."""
