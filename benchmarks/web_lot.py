@@ -1,7 +1,7 @@
 """A lot in operation for benchmarks of its web service: every party a process of its own.
 
 anvil, the engine and three operators trade a real day (the demonstration's 2019-10-29) that is
-moved to now, a market interval a minute; `peercharge serve` answers. Accounts are opened beforehand,
+moved to now, a market interval a minute; `peercharge serve` answers. Accounts are opened before,
 as drivers do. All of it ends with the context.
 """
 
