@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from sqlalchemy import Connection
 
 from trading.chain.rebuild import Ledger
