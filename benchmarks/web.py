@@ -25,7 +25,17 @@ import aiohttp
 import pandas as pd
 
 from benchmarks.chain import BenchmarkError
-from benchmarks.web_load import ANSWER_S, Seen, measured, phases, program, writer
+from benchmarks.web_load import (
+    ALL_HERE_S,
+    ANSWER_S,
+    PAGE,
+    Seen,
+    measured,
+    phases,
+    program,
+    visitor,
+    writer,
+)
 from benchmarks.web_lot import Lot, running
 from trading.errors import PeerchargeError
 
@@ -33,11 +43,15 @@ RESULTS = Path(__file__).resolve().parent / "results" / "web.json"
 VIEWERS = 200
 WRITES_PER_S = 50.0
 SECONDS = 60.0
-WARM_UP_S = 15.0
+WARM_UP_S = ALL_HERE_S + 10.0
 MOST_READ_P99_MS = 250.0
 CHANGED_EVERY = 10
 DAYS_AHEAD = 30
-READS = ("/api/v1/vehicles", "/api/v1/load", "/api/v1/trades")
+PROGRAM_SHARE = 0.2
+"""Of the viewers; the others are visitors with a browser."""
+IDENTITIES = ("operator", "aggregator", "authority")
+LANGUAGES = ("en", "it", "da", "en")
+READS = (PAGE, "/api/v1/vehicles", "/api/v1/load", "/api/v1/trades")
 
 
 def later_sessions(day: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -83,10 +97,18 @@ async def under_load(
     connections = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=ANSWER_S)
     async with aiohttp.ClientSession(connector=connections, timeout=timeout) as session:
+        programs = round(PROGRAM_SHARE * viewers)
         look = [
             program(session, seen, lot.address, lot.tokens["operator"], phase=phase)
-            for phase in phases(viewers)
+            for phase in phases(programs)
         ]
+        look += [
+            visitor(
+                connections, seen, lot.address,
+                IDENTITIES[n % len(IDENTITIES)], LANGUAGES[n % len(LANGUAGES)], phase=phase,
+            )
+            for n, phase in enumerate(phases(viewers - programs))
+        ]  # fmt: skip
         write = writer(
             session, seen, lot.address, lot.tokens["aggregator"],
             per_s=writes_per_s, next_session=lambda: next(sessions),

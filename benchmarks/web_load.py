@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from typing import Any
 
 import aiohttp
 import numpy as np
+import socketio
 
 ANSWER_S = 20.0
 """A request that is not answered within this time is an error."""
@@ -26,6 +29,13 @@ LOOKS = (
     "/api/v1/trades?order=desc&limit=50",
 )
 """What a program that shows the lot reads again and again."""
+PAGE = "/"
+STAY_S = 90.0
+"""How long a visitor has a page open before it opens it anew."""
+ALL_HERE_S = 20.0
+"""Within this time all visitors have come."""
+ACKNOWLEDGED_EVERY_S = 3.0
+_CLIENT_ID = re.compile(r'"client_id": ?"([0-9a-f-]{36})"')
 
 
 @dataclass(slots=True)
@@ -109,6 +119,87 @@ async def program(
     finally:
         stream.cancel()
         await asyncio.gather(stream, return_exceptions=True)
+
+
+async def visitor(
+    connector: aiohttp.BaseConnector,
+    seen: Seen,
+    address: str,
+    identity: str,
+    language: str,
+    *,
+    phase: float,
+) -> None:
+    """A person with a browser: opens the page of the lot, keeps its socket, and comes again.
+
+    What is drawn from updates is not; they are received, decoded, counted and acknowledged.
+    """
+    cookies = {"peercharge_zone": "America%2FLos_Angeles", "peercharge_language": language}
+    timeout = aiohttp.ClientTimeout(total=ANSWER_S)
+    async with aiohttp.ClientSession(
+        connector=connector, connector_owner=False, timeout=timeout, cookies=cookies,
+        cookie_jar=aiohttp.CookieJar(unsafe=True),
+    ) as session:  # fmt: skip
+        now_s = asyncio.get_running_loop().time()
+        due_s = now_s + phase * ALL_HERE_S
+        await _until(due_s)
+        start = f"{address}/sign-in/start?as={identity}&to=/"
+        content = await ask(session, seen, "first visit", "GET", start, due_s=due_s)
+        # The first stays are of all lengths, so that they do not end together.
+        stay_s = STAY_S * (0.5 + phase)
+        while True:
+            if content is not None:
+                await _look_at(session, seen, address, content.decode(), stay_s)
+            due_s = asyncio.get_running_loop().time()
+            content = await ask(session, seen, PAGE, "GET", f"{address}/", due_s=due_s)
+            stay_s = STAY_S
+
+
+async def _look_at(
+    session: aiohttp.ClientSession, seen: Seen, address: str, page: str, stay_s: float
+) -> None:
+    """Keep the socket of a page open for so long."""
+    found = _CLIENT_ID.search(page)
+    if found is None:
+        seen.failed("page: without a client")
+        return
+    client_id = found[1]
+    client = socketio.AsyncClient(http_session=session, reconnection=False)
+    next_message = 0
+
+    async def update(message: dict[str, Any]) -> None:
+        nonlocal next_message
+        next_message = max(next_message, message.get("_id", -1) + 1)
+        seen.told("updates of pages")
+
+    async def came(event: str, *_: Any) -> None:
+        if event not in ("update", "load_js_components", "run_javascript"):
+            seen.failed(f"socket: {event}")
+
+    client.on("update", update)
+    client.on("*", came)
+    query = (
+        f"client_id={client_id}&tab_id={uuid.uuid4()}&document_id={uuid.uuid4()}"
+        "&next_message_id=0&implicit_handshake=true"
+    )
+    try:
+        await client.connect(
+            f"{address}/?{query}",
+            socketio_path="/_nicegui_ws/socket.io",
+            transports=["websocket"],
+            wait_timeout=ANSWER_S,
+        )
+        until_s = asyncio.get_running_loop().time() + stay_s
+        while (left_s := until_s - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(min(left_s, ACKNOWLEDGED_EVERY_S))
+            if not client.connected:
+                seen.failed("socket: closed by the service")
+                return
+            await client.emit("ack", {"client_id": client_id, "next_message_id": next_message})
+    except socketio.exceptions.SocketIOError as error:
+        seen.failed(f"socket: {type(error).__name__}")
+    finally:
+        await client.disconnect()
 
 
 async def _stream(
