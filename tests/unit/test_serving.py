@@ -50,14 +50,9 @@ def store(tmp_path: Path) -> Iterator[SessionStore]:
 
 
 @pytest.fixture
-def woken() -> list[int]:
-    return []
-
-
-@pytest.fixture
-def url(store: SessionStore, woken: list[int]) -> Iterator[str]:
+def url(store: SessionStore) -> Iterator[str]:
     app = service_app("test", health=lambda: (True, {"head": 7}), registry=CollectorRegistry())
-    take_sessions(app, store, token=TOKEN, wake=lambda: woken.append(1))
+    take_sessions(app, store, token=TOKEN)
 
     @app.get("/full")
     def full() -> None:
@@ -94,13 +89,11 @@ def test_health_metrics_and_problems(url: str) -> None:
         assert answer.json()["detail"] == said
 
 
-def test_sessions_are_taken_once(url: str, store: SessionStore, woken: list[int]) -> None:
+def test_sessions_are_taken_once(url: str, store: SessionStore) -> None:
     first = post(url, [SESSION])
     assert first.json() == {"new": 1, "changed": 0, "known": 0, "refused": {}}
-    assert len(woken) == 1
     again = post(url, [SESSION])
     assert again.json() == {"new": 0, "changed": 0, "known": 1, "refused": {}}
-    assert len(woken) == 1
     later = post(url, [{**SESSION, "departure": "2019-10-29T19:00:00Z"}])
     assert later.json()["changed"] == 1
     other = post(url, [{**SESSION, "need_wh": 1}])
@@ -162,7 +155,7 @@ def test_a_token_is_asked_for(url: str, store: SessionStore) -> None:
 
 def test_without_a_token_configured_nobody_sends_sessions(store: SessionStore) -> None:
     app = service_app("test", health=lambda: (False, {}), registry=CollectorRegistry())
-    take_sessions(app, store, token=None, wake=lambda: None)
+    take_sessions(app, store, token=None)
     with serving(app, "127.0.0.1:0") as address:
         answer = post(address, [SESSION])
         assert answer.status_code == 403
@@ -206,7 +199,7 @@ from trading.store.sessions import SessionStore
 
 with open_database(sys.argv[1]) as database:
     app = service_app("x", health=lambda: (True, {}), registry=CollectorRegistry())
-    take_sessions(app, SessionStore(database), token=sys.argv[2], wake=lambda: None)
+    take_sessions(app, SessionStore(database), token=sys.argv[2])
 
     @app.post("/standard")
     def parsed_by_the_framework(whole: dict[str, str]) -> None:
@@ -243,7 +236,7 @@ def test_a_body_that_nests_deep_does_not_end_the_process(tmp_path: Path) -> None
 def hasty(store: SessionStore) -> Iterator[tuple[str, int]]:
     """A server that waits for nobody."""
     app = service_app("test", health=lambda: (True, {}), registry=CollectorRegistry())
-    take_sessions(app, store, token=TOKEN, wake=lambda: None)
+    take_sessions(app, store, token=TOKEN)
     with serving(app, "127.0.0.1:0", body_timeout_s=0.2, idle_timeout_s=0.2) as address:
         yield address_of(address.removeprefix("http://"))
 

@@ -157,7 +157,7 @@ def door_to(
     registry = CollectorRegistry()
     with open_database(str(file)) as database:
         app = service_app("engine", health=lambda: (True, {}), registry=registry)
-        take_sessions(app, SessionStore(database), token=asked, wake=lambda: None)
+        take_sessions(app, SessionStore(database), token=asked)
         with serving(app, "127.0.0.1:0") as address, httpx.Client(base_url=address) as client:
             yield EngineDoor(client, token=token)
 

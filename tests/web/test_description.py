@@ -19,7 +19,12 @@ DESCRIPTION = create_app(
 ).openapi()
 schema = schemathesis.openapi.from_dict(DESCRIPTION)
 
-RELATED = ("POST /api/v1/sessions", "GET /api/v1/load", "GET /api/v1/prices")
+RELATED = (
+    "POST /api/v1/sessions",
+    "GET /api/v1/load",
+    "GET /api/v1/prices",
+    "GET /api/v1/savings",
+)
 """Here two values of a request must fit one another (arrival and departure, since and until), which
 a description cannot say: such a request may be refused although each value is right."""
 

@@ -7,8 +7,8 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trading.web.kept import Kept, Remembered
 from trading.web.limits import CALLERS_KEPT, RateLimit
-from trading.web.source import Kept
 
 
 @given(
@@ -79,3 +79,28 @@ def test_callers_at_once_wait_for_one_who_computes():
         thread.join()
     assert found == ["value"] * 8
     assert len(made) == 1
+
+
+def test_what_is_remembered_is_computed_again_only_where_it_was_forgotten():
+    made = []
+    remembered = Remembered(2)
+
+    def get(key):
+        return remembered.get(key, lambda: made.append(key) or key.upper())
+
+    assert [get(key) for key in "abaabb"] == list("ABAABB")
+    assert made == ["a", "b"]
+    get("c")
+    assert [get("b"), get("c"), get("a")] == ["B", "C", "A"]
+    assert made == ["a", "b", "c", "a"]
+
+
+def test_nothing_is_remembered_of_what_failed():
+    remembered = Remembered(2)
+    for _ in range(2):
+        try:
+            remembered.get("a", lambda: 1 // 0)
+        except ZeroDivisionError:
+            continue
+        raise AssertionError("the failure was swallowed")
+    assert remembered.get("a", lambda: 1) == 1

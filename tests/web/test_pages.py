@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 
@@ -32,7 +33,7 @@ def cut(cursor, limit, is_descending):
     scope = {"type": "http", "path": "/rows", "query_string": query, "headers": [],
              "server": ("a", 1), "scheme": "http", "root_path": ""}  # fmt: skip
     order = "desc" if is_descending else "asc"
-    return _cut(Request(scope), limit=limit, order=order, cursor=cursor)
+    return asyncio.run(_cut(Request(scope), limit=limit, order=order, cursor=cursor))
 
 
 @given(

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, OctKey
 from trading.errors import OptionError
 from trading.serving import serving
 from trading.web import DevelopmentIssuer, DiscoveredKeys, Tokens, refuse_unless_loopback
+from trading.web.auth import LEEWAY_S
 from trading.web.problems import Problem
 
 NOW = 1_700_000_000
@@ -99,6 +100,29 @@ def test_roles_may_be_deep_in_a_token(issuer):
     deep = {"realm_access": {"roles": ["operator", "offline_access"]}}
     assert tokens.principal(issuer.token("x", **deep)).roles == {"operator"}
     assert refused(tokens, issuer.token("operator", realm_access="operator")).status == 403
+
+
+def test_a_token_is_verified_again_after_a_minute_and_never_outlives_itself():
+    now = [NOW]
+    issuer = DevelopmentIssuer(clock=lambda: now[0])
+    tokens, token = issuer.tokens(), issuer.token("operator", lifetime_s=100)
+    assert tokens.known(token) is None
+    who = tokens.principal(token)
+    now[0] += 59
+    assert tokens.known(token) == who
+    assert tokens.known(token + "x") is None
+    now[0] += 1
+    assert tokens.known(token) is None
+    assert tokens.principal(token) == who
+    now[0] = NOW + 100 + LEEWAY_S + 1
+    assert tokens.known(token) is None
+    assert refused(tokens, token).status == 401
+
+
+def test_what_is_refused_is_not_known_afterwards(issuer):
+    tokens, token = issuer.tokens(), issuer.token("operator", aud="other")
+    assert refused(tokens, token).status == 401
+    assert tokens.known(token) is None
 
 
 def served(issuer):

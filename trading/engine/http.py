@@ -59,7 +59,7 @@ def engine_app(engine: Engine, *, token: str | None = None) -> FastAPI:
     for outcome in ("taken", "known", "refused"):
         came.labels(outcome)
     app = service_app("peercharge engine", health=lambda: engine_health(engine), registry=registry)
-    take_sessions(app, engine.sessions, token=token, wake=engine.wake.set)
+    take_sessions(app, engine.sessions, token=token)
     lock = threading.Lock()
 
     @app.post(PATH)

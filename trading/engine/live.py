@@ -142,8 +142,11 @@ def interval_trades(
     Returns:
         a TRADES table with `buyer_account` and `seller_account`, or None where nothing is traded.
     """
-    gate_s = start_s - publication.rules.gate_lead_s
-    present = present_at(publication, sessions, ledger, tag_of=tag_of, at_s=gate_s)
+    rules = publication.rules
+    gate_s = start_s - rules.gate_lead_s
+    # Sessions may be known long before they come.
+    known = together(sessions, gate_s, until_s=start_s + rules.interval_s)
+    present = present_at(publication, known, ledger, tag_of=tag_of, at_s=gate_s)
     if present is None:
         return None
     offers = interval_offers(publication, present, ledger, start_s=start_s)

@@ -67,7 +67,7 @@ def operator_app(
     app = service_app(
         "peercharge operator", health=lambda: operator_health(operator), registry=registry
     )
-    take_sessions(app, operator.sessions, token=token, wake=operator.wake.set)
+    take_sessions(app, operator.sessions, token=token)
     _show_batches(app, operator, people)
     return app
 

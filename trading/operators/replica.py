@@ -60,16 +60,20 @@ class Replica:
         return Lot(self._stays, self._terms), 0, self._intervals[0].start_s
 
 
-def together(sessions: pd.DataFrame, at_s: int) -> pd.DataFrame:
+def together(sessions: pd.DataFrame, at_s: int, until_s: int | None = None) -> pd.DataFrame:
     """The stays that may matter at an instant: those in the lot, and all whom they met there.
 
     A stay that had left before any of these came shares no limit, no charger and no trade with
-    them, so that what is left out changes nothing; an empty lot forgets its past.
+    them, so that what is left out changes nothing; an empty lot forgets its past. Nor does one that
+    comes later change what was before it.
 
     Args:
         sessions: a SESSIONS table.
         at_s: Unix seconds.
+        until_s: the same up to this time: who comes then or later is left out; None for nobody.
     """
+    if until_s is not None:
+        sessions = sessions[sessions["arrival"] < pd.Timestamp(until_s, unit="s", tz="UTC")]
     arrival = sessions["arrival"].dt.as_unit("s").astype("int64").to_numpy()
     departure = sessions["departure"].dt.as_unit("s").astype("int64").to_numpy()
     since = at_s

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from trading.store.database import Database
 from trading.store.schema import SESSIONS as ROWS
 from trading.tables import SESSIONS, UTC_TIME, check
 from trading.units import MAX_U32
 
+Content = dict[str, Any]
+"""A session as it is stored, in JSON: the columns of SESSIONS in their order, times as texts in UTC
+(`TIME_FORMAT`), without `v2g_cap_wh` where there is no cap."""
+
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+_ASKED_AT_ONCE = 500
 _TIMES = ("arrival", "departure", "estimated_departure")
 _MAY_CHANGE = ("departure",)
 
@@ -57,6 +64,7 @@ class SessionStore:
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
+        self._tabulated = Tabulated()
         self.version = 0
 
     def add(self, sessions: pd.DataFrame) -> Taken:
@@ -69,15 +77,25 @@ class SessionStore:
             TableError: the table breaks its schema; none of it is taken.
         """
         checked = check(sessions, SESSIONS)
-        rows, unlikely = _plain(checked), _unlikely(checked)
+        unlikely = _unlikely(checked)
+        rows = _plain(checked)
+        taken = self.add_rows([row for row in rows if row["session_id"] not in unlikely])
+        return Taken(new=taken.new, changed=taken.changed, refused=unlikely | taken.refused)
+
+    def add_rows(self, rows: Sequence[Content]) -> Taken:
+        """Take in sessions that are known to be sound: of the schema, with no id twice, plausible.
+
+        A table costs milliseconds to check however short it is; a service that takes sessions one
+        by one checks them as they come.
+
+        Args:
+            rows: as they are stored.
+        """
         new, changed, refused = [], [], {}
         with self._database.begin() as connection:
-            known = {row.session_id: row.content for row in connection.execute(select(ROWS))}
+            known = _contents_of(connection, [str(row["session_id"]) for row in rows])
             for row in rows:
                 name, content = str(row["session_id"]), json.dumps(row)
-                if name in unlikely:
-                    refused[name] = unlikely[name]
-                    continue
                 if name not in known:
                     connection.execute(
                         insert(ROWS).values(
@@ -106,10 +124,9 @@ class SessionStore:
         return Taken(new=tuple(new), changed=tuple(changed), refused=refused)
 
     def frame(self) -> pd.DataFrame:
-        """All sessions as a SESSIONS table, sorted by id."""
+        """All sessions as a SESSIONS table, sorted by id; not to be changed."""
         with self._database.look() as connection:
-            contents = connection.execute(select(ROWS.c.content).order_by(ROWS.c.session_id))
-            return sessions_table([row.content for row in contents])
+            return self._tabulated.read(connection)
 
     def erase(self, session_id: str) -> bool:
         """Delete a session: who was where is not needed once its trades are settled."""
@@ -164,9 +181,19 @@ def _unlikely(frame: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _contents_of(connection: Connection, names: Sequence[str]) -> dict[str, str]:
+    """What is stored of these sessions, by id."""
+    found: dict[str, str] = {}
+    for first in range(0, len(names), _ASKED_AT_ONCE):
+        some = ROWS.c.session_id.in_(names[first : first + _ASKED_AT_ONCE])
+        rows = connection.execute(select(ROWS.c.session_id, ROWS.c.content).where(some))
+        found |= {row.session_id: row.content for row in rows}
+    return found
+
+
+def _plain(frame: pd.DataFrame) -> list[Content]:
     texts = {
-        name: frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ").where(frame[name].notna(), None)
+        name: frame[name].dt.strftime(TIME_FORMAT).where(frame[name].notna(), None)
         for name in _TIMES
     }
     return [
@@ -178,6 +205,41 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for row in frame.assign(**texts).to_dict(orient="records")
     ]
+
+
+class Tabulated:
+    """The SESSIONS table of a database; a look costs what came or changed since the one before."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, str] = {}
+        self._frame = sessions_table([])
+        self._lock = threading.Lock()
+
+    def read(self, connection: Connection) -> pd.DataFrame:
+        """All sessions, sorted by id; the same object while nothing changes, and not to be changed.
+
+        Args:
+            connection: to the database; a snapshot.
+        """
+        query = select(ROWS.c.session_id, ROWS.c.content)
+        contents = {row.session_id: row.content for row in connection.execute(query)}
+        with self._lock:
+            if contents != self._contents:
+                self._frame = self._assembled(contents)
+                self._contents = contents
+            return self._frame
+
+    def _assembled(self, contents: dict[str, str]) -> pd.DataFrame:
+        before = self._contents
+        changed = [name for name, content in contents.items() if before.get(name) != content]
+        if len(changed) == len(contents):
+            return sessions_table(contents[name] for name in sorted(contents))
+        place = {name: at for at, name in enumerate(self._frame["session_id"])}
+        place |= {name: len(place) + at for at, name in enumerate(changed)}
+        parts = [self._frame, sessions_table(contents[name] for name in changed)]
+        whole = pd.concat(parts, ignore_index=True) if changed else self._frame
+        rows: pd.DataFrame = whole.iloc[[place[name] for name in sorted(contents)]]
+        return rows.reset_index(drop=True)
 
 
 def sessions_table(contents: Iterable[str]) -> pd.DataFrame:

@@ -60,6 +60,7 @@ def create_app(
         separate_input_output_schemas=False,
     )
     app.state.source, app.state.tokens = source, tokens
+    app.state.pulse = events.Pulse(source)
     app.state.rates = rates if rates is not None else RateLimit(PER_S, BURST)
     answer_problems(app)
     for topic in TOPICS:

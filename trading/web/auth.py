@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +30,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
+from starlette.concurrency import run_in_threadpool
 
 from trading.errors import OptionError
 from trading.web.limits import RateLimit
@@ -47,6 +49,10 @@ LEEWAY_S = 30
 """How far the issuer's clock may be from ours."""
 KEYS_REST_S = 60.0
 """How long an issuer is not asked again for keys, whatever tokens say."""
+VERIFIED_S = 60.0
+"""How long a token that was verified is not verified again; a key that its issuer withdraws is
+trusted for so much longer."""
+MOST_VERIFIED = 10_000
 _TIMEOUT_S = 5.0
 
 
@@ -164,6 +170,8 @@ class Tokens:
             raise OptionError("issuer", issuer, "an issuer's URL, and --audience beside it")
         self._keys, self._path = keys, roles_claim.split(".")
         self._clock = clock
+        self._verified: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self._lock = threading.Lock()
         self._registry = jwt.JWTClaimsRegistry(
             now=lambda: int(clock()),
             leeway=LEEWAY_S,
@@ -173,8 +181,19 @@ class Tokens:
             exp={"essential": True},
         )
 
+    def known(self, token: str) -> Principal | None:
+        """Whose token it is, if that was verified not long ago; this never waits."""
+        now = self._clock()
+        with self._lock:
+            since, found = self._verified.get(token, (0.0, None))
+            if found is None or now - since >= VERIFIED_S or now > found.expires_at + LEEWAY_S:
+                self._verified.pop(token, None)
+                return None
+            self._verified.move_to_end(token)
+            return found
+
     def principal(self, token: str) -> Principal:
-        """Whose token it is.
+        """Whose token it is, verified now; this may ask the issuer.
 
         Raises:
             Problem: 401, it is none of the issuer's, for another service, or out of date; 403, it
@@ -193,13 +212,19 @@ class Tokens:
                 f"the token has no role in its claim {'.'.join(self._path)}",
                 "Have one of " + ", ".join(Role) + " given to this account at the issuer.",
             )
-        return Principal(
+        found = Principal(
             subject=str(claims["sub"]),
             roles=frozenset(roles),
             owners=frozenset(name.lower() for name in _texts(claims.get(OWNER_CLAIM))),
             sessions=frozenset(_texts(claims.get(SESSIONS_CLAIM))),
             expires_at=int(claims["exp"]),
         )
+        with self._lock:
+            self._verified[token] = self._clock(), found
+            self._verified.move_to_end(token)
+            if len(self._verified) > MOST_VERIFIED:
+                self._verified.popitem(last=False)
+        return found
 
     def _key_for(self, token: str) -> Key:
         kid = jws.extract_compact(token.encode()).headers().get("kid")
@@ -236,7 +261,7 @@ class Allowed:
     def __init__(self, roles: frozenset[Role]) -> None:
         self.roles = roles
 
-    def __call__(self, request: Request, credentials: _Credentials) -> Principal:
+    async def __call__(self, request: Request, credentials: _Credentials) -> Principal:
         """Check token, rate, role and the names of parameters, in this order.
 
         Raises:
@@ -247,7 +272,10 @@ class Allowed:
         try:
             if credentials is None:
                 raise unauthorized("this needs a bearer token, and none came")
-            principal = tokens.principal(credentials.credentials)
+            token = credentials.credentials
+            principal = tokens.known(token)
+            if principal is None:
+                principal = await run_in_threadpool(tokens.principal, token)
         except Problem as error:
             # Guessing is slowed down by address; who has a token is counted by name.
             if error.status != 503:

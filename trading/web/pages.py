@@ -77,7 +77,7 @@ class Paged(Generic[T]):
     next: str | None
 
 
-def _cut(
+async def _cut(
     request: Request,
     limit: Annotated[
         int, Query(ge=1, le=MOST_ROWS, description="The most rows of a page.")

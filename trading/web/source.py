@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -46,14 +46,20 @@ from trading.store.schema import (
     MIRROR_EVENTS,
     SESSIONS,
 )
-from trading.store.sessions import sessions_table
+from trading.store.sessions import Tabulated
 from trading.web.auth import Principal
 from trading.web.bays import bays_of
 from trading.web.door import SessionDoor
+from trading.web.kept import Kept, Remembered
 from trading.web.runs import Runs
 
 KEPT_S = 1.0
 """How old what was computed for one caller may be when another asks for the same."""
+REMEMBERED = 64
+"""Values that are remembered as long as nothing changed that they follow from."""
+
+Place = tuple[int, int, str]
+"""Block, position and the transaction's hash, or how that begins."""
 
 GOVERNANCE = (
     "AuthorityProposed", "AuthorityTransferred", "OperatorAdded", "OperatorRemoved",
@@ -68,31 +74,6 @@ class Own:
 
     sessions: frozenset[str]
     accounts: frozenset[int]
-
-
-class Kept:
-    """Computes a value once for all who ask within `kept_s`; one caller computes, others wait."""
-
-    def __init__(self, kept_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._kept_s, self._clock = kept_s, clock
-        self._values: dict[Hashable, tuple[float, Any]] = {}
-        self._locks: dict[Hashable, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The value under `key`, made anew where it is too old."""
-        with self._lock:
-            now = self._clock()
-            for old in [k for k, (at, _) in self._values.items() if now - at >= self._kept_s]:
-                del self._values[old]
-                self._locks.pop(old, None)
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            found = self._values.get(key)
-            if found is None:
-                found = (self._clock(), make())
-                self._values[key] = found
-            return found[1]
 
 
 @dataclass(kw_only=True)
@@ -119,13 +100,14 @@ class Source:
     clock: Callable[[], float] = time.time
     kept_s: float = KEPT_S
     _fold: Fold = field(default_factory=Fold)
-    _folded: tuple[int, int, str] | None = None
+    _folded: Place | None = None
     _fold_lock: threading.Lock = field(default_factory=threading.Lock)
-    _frame: tuple[tuple[str, ...], pd.DataFrame] | None = None
+    _sessions: Tabulated = field(default_factory=Tabulated)
     _bays: tuple[pd.DataFrame, dict[str, int]] | None = None
 
     def __post_init__(self) -> None:
         self.kept = Kept(self.kept_s)
+        self.remembered = Remembered(REMEMBERED)
 
     def look(self) -> AbstractContextManager[Connection]:
         """One snapshot of the database.
@@ -198,12 +180,8 @@ class Source:
 
     def sessions(self, connection: Connection) -> pd.DataFrame:
         """Every session that came, a SESSIONS table by id; not to be changed."""
-        contents = tuple(
-            connection.execute(select(SESSIONS.c.content).order_by(SESSIONS.c.session_id)).scalars()
-        )
-        if self._frame is None or self._frame[0] != contents:
-            self._frame = (contents, sessions_table(contents))
-        return self._frame[1]
+        found: pd.DataFrame = self.kept.get("sessions", lambda: self._sessions.read(connection))
+        return found
 
     def bays(self, connection: Connection) -> dict[str, int]:
         """Where each session's vehicle is drawn, see `bays_of`; not to be changed."""
@@ -238,14 +216,11 @@ class Source:
     def consortium(self, connection: Connection) -> Ledger:
         """What the authority set; without accounts and batches."""
         columns = MIRROR_EVENTS.c
-        place = (columns.block, columns.position, columns.hash)
         with self._fold_lock:
             if self._folded is not None and not _is_there(connection, self._folded):
                 self._fold, self._folded = Fold(), None
-            newest = connection.execute(
-                select(*place).order_by(columns.block.desc(), columns.position.desc()).limit(1)
-            ).first()
-            if newest is not None and tuple(newest) != self._folded:
+            newest = self.newest_event(connection)
+            if newest is not None and newest != self._folded:
                 rows = connection.execute(
                     select(MIRROR_EVENTS)
                     .where(columns.name.in_(GOVERNANCE), after(self._folded))
@@ -253,12 +228,22 @@ class Source:
                 )
                 for row in rows:
                     self._fold.apply(event_of(row))
-                self._folded = (newest.block, newest.position, newest.hash)
+                self._folded = newest
             return self._fold.ledger()
 
     def identity(self, connection: Connection) -> dict[str, str]:
         """Which contract on which chain it is."""
         return {row.name: row.value for row in connection.execute(select(IDENTITY))}
+
+    def newest_event(self, connection: Connection) -> Place | None:
+        """The last event of the contract; the whole mirror follows from it and those before."""
+        columns = MIRROR_EVENTS.c
+        row = connection.execute(
+            select(columns.block, columns.position, columns.hash)
+            .order_by(columns.block.desc(), columns.position.desc())
+            .limit(1)
+        ).first()
+        return None if row is None else (row.block, row.position, row.hash)
 
     def head(self, connection: Connection) -> int | None:
         """Last block that the engine has seen."""
@@ -284,7 +269,7 @@ def _json(connection: Connection, column: ColumnElement[Any]) -> Any:
     return type_coerce(column, JSON) if is_sqlite else cast(column, JSON)
 
 
-def after(place: tuple[int, int, str] | None) -> ColumnElement[bool]:
+def after(place: Place | None) -> ColumnElement[bool]:
     """The events that came later than one: block, position, transaction."""
     block, position = place[:2] if place is not None else (-1, -1)
     return tuple_(MIRROR_EVENTS.c.block, MIRROR_EVENTS.c.position) > tuple_(
@@ -292,7 +277,7 @@ def after(place: tuple[int, int, str] | None) -> ColumnElement[bool]:
     )
 
 
-def _is_there(connection: Connection, place: tuple[int, int, str]) -> bool:
+def _is_there(connection: Connection, place: Place) -> bool:
     """Whether an event is still on the chain."""
     columns = MIRROR_EVENTS.c
     which = (columns.block == place[0]) & (columns.position == place[1])

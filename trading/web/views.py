@@ -7,11 +7,13 @@ confirmed, so that it is what every operator would compute, too.
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from sqlalchemy import Connection
 
 from trading.chain.rebuild import Ledger
@@ -27,6 +29,7 @@ from trading.lot.physics import SECONDS_PER_HOUR
 from trading.market import Fills
 from trading.market.book import Orders
 from trading.operators.replica import together
+from trading.publication import Publication
 from trading.units import cost_ueur
 from trading.web.problems import Problem
 from trading.web.rows import LoadRow, LotNowOut, OrderRow, PriceRow, SavingsOut, VehicleRow
@@ -40,12 +43,13 @@ def vehicles_at(source: Source, connection: Connection, at_s: int) -> list[Vehic
     """Who stands in the lot, counted up to the beginning of the interval that holds `at_s`."""
     step = source.publication.rules.interval_s
     start_s = at_s // step * step
-    found = _present(source, connection, at_s)
-    if found is None:
+    seen = _seen(source, connection, at_s, at_s + 1)
+    if seen is None:
         return []
-    present, _ = found
-    stays = present.stays
-    lot = present.lot_at(source.publication.terms, start_s)
+    present, stays = seen.present, seen.present.stays
+    lot: Lot = source.remembered.get(
+        ("lot", seen.basis, start_s), lambda: present.lot_at(source.publication.terms, start_s)
+    )
     content, number_of = lot.content_wh, {code: n for n, code in present.accounts.items()}
     bays = source.bays(connection)
     there = (stays.arrival_s <= at_s) & (stays.departure_s > at_s)
@@ -101,10 +105,10 @@ def savings_between(
 ) -> SavingsOut:
     """What trading moved in the market intervals that begin from `since_s` to `until_s`."""
     step = source.publication.rules.interval_s
-    seen = _present(source, connection, since_s, until_s)
+    seen = _seen(source, connection, since_s, until_s)
     parts = [
         (at, fills)
-        for _batch, at, fills in (seen[0].fills if seen is not None else ())
+        for _batch, at, fills in (seen.present.fills if seen is not None else ())
         if since_s <= at < until_s and len(fills)
     ]
     saved = income = spread = energy_wh = count = 0
@@ -139,11 +143,11 @@ def orders_at(source: Source, connection: Connection, at_s: int) -> list[OrderRo
     step = publication.rules.interval_s
     start_s = at_s // step * step + step
     gate_s = start_s - publication.rules.gate_lead_s
-    found = _present(source, connection, gate_s)
-    if found is None:
+    seen = _seen(source, connection, gate_s, start_s + step)
+    if seen is None:
         return []
-    present, ledger = found
-    offers = interval_offers(publication, present, ledger, start_s=start_s)
+    present = seen.present
+    offers = interval_offers(publication, present, seen.ledger, start_s=start_s)
     if offers is None:
         return []
     number_of = {code: number for number, code in present.accounts.items()}
@@ -174,11 +178,19 @@ def load_between(
     source: Source, connection: Connection, since_s: int, until_s: int
 ) -> list[LoadRow]:
     """Mean power of the meter intervals from `since_s` to `until_s`, with trading and without."""
-    seen = _present(source, connection, since_s, until_s)
+    seen = _seen(source, connection, since_s, until_s)
     if seen is None:
         return []
-    present, _ = seen
-    terms, rules = source.publication.terms, source.publication.rules
+    rows: list[LoadRow] = source.remembered.get(
+        ("load", seen.basis), lambda: _load(source.publication, seen.present)
+    )
+    times = [row.time for row in rows]
+    return rows[bisect_left(times, utc(since_s)) : bisect_left(times, utc(until_s))]
+
+
+def _load(publication: Publication, present: Present) -> list[LoadRow]:
+    """Of every meter interval of these stays."""
+    terms, rules = publication.terms, publication.rules
     traded, alone = Lot(present.stays, terms), Lot(present.stays, terms)
     fills: dict[int, list[Fills]] = defaultdict(list)
     for _batch, at, found in present.fills:
@@ -198,7 +210,6 @@ def load_between(
     return [
         LoadRow(time=utc(start), grid_only_w=int(without), with_p2p_w=int(drawn), p2p_w=int(p2p))
         for start, without, drawn, p2p in table
-        if since_s <= start < until_s
     ]
 
 
@@ -212,9 +223,9 @@ def prices_between(
     if len(edges) < 2:
         return []
     tariff = source.publication.terms.buy_over(edges).tolist()
-    seen = _present(source, connection, since_s, until_s)
+    seen = _seen(source, connection, since_s, until_s)
     of_interval: dict[int, list[Fills]] = defaultdict(list)
-    for _batch, at, fills in seen[0].fills if seen is not None else ():
+    for _batch, at, fills in seen.present.fills if seen is not None else ():
         if len(fills):
             of_interval[at].append(fills)
     return [
@@ -289,16 +300,34 @@ _EARLIEST_S = 0
 _LATEST_S = int(dt.datetime(2200, 1, 1, tzinfo=dt.UTC).timestamp())
 
 
-def _present(
-    source: Source, connection: Connection, at_s: int, until_s: int | None = None
-) -> tuple[Present, Ledger] | None:
-    """Who matters from an instant on, until another if one is given; None for nobody."""
-    sessions = source.sessions(connection)
-    if until_s is not None:
-        sessions = sessions[sessions["arrival"] < pd.Timestamp(until_s, unit="s", tz="UTC")]
-    there = together(sessions, at_s)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Who matters in the lot for some time, and the consortium as it is.
+
+    Attributes:
+        basis: all that it follows from: sessions, their tags, and the last event of the chain.
+        present: the sessions and their trades.
+        ledger: the consortium.
+    """
+
+    basis: Hashable
+    present: Present
+    ledger: Ledger
+
+
+def _seen(source: Source, connection: Connection, at_s: int, until_s: int) -> Seen | None:
+    """Who matters from one instant on, until another; None for nobody."""
+    there = together(source.sessions(connection), at_s, until_s)
     if there.empty:
         return None
-    ledger = source.ledger(connection, there)
-    present = present_at(source.publication, there, ledger, tag_of=source.tag_of, at_s=at_s)
-    return None if present is None else (present, ledger)
+    rows = tuple(there.itertuples(index=False, name=None))
+    tags = tuple(source.tag_of(str(name)) for name in there["session_id"])
+    basis = (rows, tags, source.newest_event(connection))
+
+    def read() -> Seen | None:
+        ledger = source.ledger(connection, there)
+        present = present_at(source.publication, there, ledger, tag_of=source.tag_of, at_s=at_s)
+        return None if present is None else Seen(basis=basis, present=present, ledger=ledger)
+
+    found: Seen | None = source.remembered.get(("seen", basis), read)
+    return found

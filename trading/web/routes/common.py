@@ -18,7 +18,8 @@ Consortium = Annotated[Principal, allow(Role.AGGREGATOR, Role.OPERATOR, Role.AUT
 Aggregator = Annotated[Principal, allow(Role.AGGREGATOR)]
 
 
-def _source(request: Request) -> Source:
+# A dependency that waits for nothing is async: the others are given a thread for each request.
+async def _source(request: Request) -> Source:
     source: Source = request.app.state.source
     return source
 

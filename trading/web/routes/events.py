@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -23,7 +24,7 @@ from trading.web.formats import CSV, EVENTS, JSON, LIST_ANSWERS, PARQUET, accept
 from trading.web.pages import CutQuery, Page, Paged, page_of_query
 from trading.web.routes.common import Anyone, BatchId, From, Since, Until, topic
 from trading.web.rows import EventRow
-from trading.web.source import Own, Source, after, event_of
+from trading.web.source import Own, Place, Source, after, event_of
 from trading.web.views import unix_s, utc
 
 router = topic("events")
@@ -42,9 +43,6 @@ _LIST = {
         },
     },
 }
-
-Place = tuple[int, int, str]
-"""Block, position and the transaction's hash, or how that begins."""
 
 EventName = Literal[
     "AuthorityProposed", "AuthorityTransferred", "OperatorAdded", "OperatorRemoved",
@@ -81,7 +79,7 @@ async def list_events(
     gets what concerns its accounts and trades.
     """
     if accepted(request, (JSON, CSV, PARQUET, EVENTS)) == EVENTS:
-        stream = _Stream(source, who, name=name, batch_id=batch_id)
+        stream = _Stream(source, who, pulse=request.app.state.pulse, name=name, batch_id=batch_id)
         start = await run_in_threadpool(stream.begin, last_event_id)
         return StreamingResponse(
             stream.run(start), media_type=EVENTS, headers={"X-Accel-Buffering": "no"}
@@ -106,13 +104,46 @@ async def list_events(
     return await run_in_threadpool(lambda: answer_list(request, EventRow, read()))
 
 
+class Pulse:
+    """The last event of the contract, looked up once for all streams of an application."""
+
+    def __init__(self, source: Source) -> None:
+        """Look it up in `source`, in the event loop of whoever asks."""
+        self._source = source
+        self._looked_at = float("-inf")
+        self._found: asyncio.Future[Place | None] | None = None
+
+    async def newest(self) -> Place | None:
+        """Its place, as it was at most `POLL_S` ago.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        now = time.monotonic()
+        if self._found is None or now - self._looked_at >= POLL_S:
+            self._looked_at = now
+            self._found = asyncio.ensure_future(run_in_threadpool(self._look))
+        # A stream that ends must not end what the others wait for.
+        return await asyncio.shield(self._found)
+
+    def _look(self) -> Place | None:
+        with self._source.look() as connection:
+            return self._source.newest_event(connection)
+
+
 class _Stream:
     """One client's stream."""
 
     def __init__(
-        self, source: Source, who: Principal, *, name: str | None, batch_id: str | None
+        self,
+        source: Source,
+        who: Principal,
+        *,
+        pulse: Pulse,
+        name: str | None,
+        batch_id: str | None,
     ) -> None:
-        self._source, self._who = source, who
+        self._source, self._who, self._pulse = source, who, pulse
         self._name, self._batch_id = name, batch_id
 
     def begin(self, last_event_id: str) -> Place | None:
@@ -122,14 +153,16 @@ class _Stream:
             position, _, transaction = rest.partition("-")
             return (int(block), int(position), transaction) if rest else None
         with self._source.look() as connection:
-            return _newest(connection)
+            return self._source.newest_event(connection)
 
     async def run(self, place: Place | None) -> AsyncIterator[str]:
         """The stream's text, until the client leaves or its token is out of date."""
         yield ": peercharge\nretry: 2000\n\n"
         quiet_s = 0.0
         while self._source.clock() < self._who.expires_at:
-            is_lost, place, rows = await run_in_threadpool(self._next, place)
+            is_lost, rows = False, list[EventRow]()
+            if not _is_same(place, await self._pulse.newest()):
+                is_lost, place, rows = await run_in_threadpool(self._next, place)
             if is_lost:
                 yield f'id: {_id(place)}\nevent: reset\ndata: {{"after":"{_id(place)}"}}\n\n'
             for row in rows:
@@ -147,13 +180,9 @@ class _Stream:
     def _next(self, place: Place | None) -> tuple[bool, Place | None, list[EventRow]]:
         """Whether the place is gone from the chain, where it is now, and what came since."""
         source = self._source
-        # All streams share this look, so that many of them cost the database no more than one.
-        newest: Place | None = source.kept.get("newest event", lambda: _look(source, _newest))
-        if _is_same(place, newest):
-            return False, place, []
         with source.look() as connection:
             if place is not None and not _is_still_there(connection, place):
-                return True, _newest(connection), []
+                return True, source.newest_event(connection), []
             columns = MIRROR_EVENTS.c
             found = connection.execute(
                 select(MIRROR_EVENTS)
@@ -229,21 +258,6 @@ def _event(row: Row[Any], who: Principal) -> EventRow:
 
 
 _FOR_DRIVERS = ("deadline", "operator", "seat", "reason")
-
-
-def _look(source: Source, read: Any) -> Any:
-    with source.look() as connection:
-        return read(connection)
-
-
-def _newest(connection: Connection) -> Place | None:
-    columns = MIRROR_EVENTS.c
-    row = connection.execute(
-        select(columns.block, columns.position, columns.hash)
-        .order_by(columns.block.desc(), columns.position.desc())
-        .limit(1)
-    ).first()
-    return None if row is None else (row.block, row.position, row.hash)
 
 
 def _is_still_there(connection: Connection, place: Place) -> bool:
