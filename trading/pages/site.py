@@ -188,7 +188,11 @@ def _head(visit: Visit, page: Page) -> None:
 def _frame(visit: Visit, page: Page) -> Element:
     """The page around its content; gives the element for the content."""
     ui.query(".nicegui-content").classes("pc-page")
-    head, main = tag("header", "pc-head"), tag("main", "pc-main")
+    main = tag("div", "pc-main")
+    # NiceGUI's frame holds one `main` for the content; head and foot stand beside it.
+    with ui.context.client.layout:
+        head, foot = tag("header", "pc-head"), tag("footer", "pc-foot")
+    head.move(target_index=0)
     ui.skip_link(visit.text("shell.skip"), target=main)
     with head:
         link("peercharge", "/", "pc-brand")
@@ -204,7 +208,7 @@ def _frame(visit: Visit, page: Page) -> Element:
     with main:
         text(visit.text(f"{page.name}.title"), "h1")
         text(visit.text(f"{page.name}.about"), "p", "pc-about")
-    with tag("footer", "pc-foot"):
+    with foot:
         text(visit.text(visit.site.note_key), "p")
         link(visit.text("shell.api"), "/api/v1/openapi.json")
     return main
