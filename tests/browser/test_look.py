@@ -1,4 +1,4 @@
-"""Every page in both widths and both themes: without serious faults for those who need help to read.
+"""Every page in both widths and themes, without serious faults for those who need help to read.
 
 With `PEERCHARGE_IMAGES=DIR` what is seen is kept there; docs/images holds such pictures.
 """
