@@ -35,7 +35,7 @@ STAY_S = 90.0
 ALL_HERE_S = 20.0
 """Within this time all visitors have come."""
 ACKNOWLEDGED_EVERY_S = 3.0
-_CLIENT_ID = re.compile(r'"client_id": ?"([0-9a-f-]{36})"')
+_CLIENT_ID = re.compile(r"'client_id': '([0-9a-f-]{36})'")
 
 
 @dataclass(slots=True)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.echart.echart import EChart  # noqa: F401 - with it comes the library
 
 from trading.pages.site import Visit
 
@@ -13,140 +17,112 @@ from trading.pages.site import Visit
 P2P, ALONE, LIMIT, TARIFF, SELLER = "#0080c0", "#8c8c8c", "#d0451b", "#8c8c8c", "#c47a00"
 
 
-class SeriesChart:
-    """Lines over time; `show` draws them anew."""
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What a chart shows: its series in JSON, and the same in words."""
 
-    def __init__(self, visit: Visit, *, unit: str, names: dict[str, str]) -> None:
+    told: str
+    words: str
+
+
+class Series(Element, component="static/series.js"):
+    """Lines over time; `show` draws them anew.
+
+    What they show is a text of JSON: an element's lists and dictionaries are watched one by one,
+    for each visitor anew, and a text is not.
+    """
+
+    def __init__(
+        self, *, unit: str, names: Mapping[str, str], styles: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         """An empty chart.
 
         Args:
-            visit: whose language and zone it has.
             unit: of the values.
-            names: of its series, in order: by key, what the legend says.
+            names: of its series: by key, what the legend says.
+            styles: of its series: by key, how ECharts draws it.
         """
-        self._visit, self._names = visit, names
-        self.chart = ui.echart(_frame(unit), renderer="svg").classes("pc-chart")
-        self.chart.props["role"] = "img"
+        super().__init__()
+        self.props.update(
+            told=_told([], {}, dt.datetime.fromtimestamp(0, dt.UTC)),
+            words="", unit=unit, names=dict(names), styles=dict(styles), mark=LIMIT,
+        )  # fmt: skip
 
-    def draw(
-        self, series: dict[str, list[tuple[str, float | None]]], styles: dict[str, dict[str, Any]],
-        *, at: dt.datetime, label: str,
-    ) -> None:  # fmt: skip
-        """Draw these values.
-
-        Args:
-            series: by key, (time in ISO 8601, value).
-            styles: by key, how ECharts draws it.
-            at: an instant to mark.
-            label: what the chart shows, in words.
-        """
-        drawn = [
-            {
-                "name": self._names[key], "type": "line", "showSymbol": False, "step": "end",
-                "data": [[_local(time, self._visit), value] for time, value in points],
-                **styles[key],
-            }
-            for key, points in series.items()
-        ]  # fmt: skip
-        if drawn:
-            drawn[0]["markLine"] = {
-                "silent": True,
-                "symbol": "none",
-                "label": {"show": False},
-                "lineStyle": {"color": LIMIT, "type": "solid", "width": 1},
-                "data": [{"xAxis": _local(at.isoformat(), self._visit)}],
-            }
-        self.chart.options["series"] = drawn
-        self.chart.options["legend"]["data"] = [self._names[key] for key in series]
-        self.chart.props["aria-label"] = label
-        self.chart.update()
+    def show(self, drawing: Drawing) -> None:
+        """Draw this instead; nothing is sent where it is the same."""
+        if (drawing.told, drawing.words) != (self.props["told"], self.props["words"]):
+            self.props.update(told=drawing.told, words=drawing.words)
 
 
-class LoadChart(SeriesChart):
-    """Power from the grid with trading and without, and what the connection leaves."""
-
-    def show(self, rows: list[dict[str, Any]], at: dt.datetime, limit_w: int | None) -> None:
-        """Draw rows of `/load`; what lies after `at` is left out."""
-        known = [row for row in rows if dt.datetime.fromisoformat(row["time"]) <= at]
-        series = {
-            "alone": [(row["time"], row["grid_only_w"] / 1000) for row in known],
-            "traded": [(row["time"], row["with_p2p_w"] / 1000) for row in known],
-        }
-        if limit_w is not None:
-            series["limit"] = [(row["time"], limit_w / 1000) for row in rows]
-        highest = {
-            key: max((value for _, value in points), default=0) for key, points in series.items()
-        }
-        shown = self._visit.shown
-        label = self._visit.text(
-            "lot.load_words",
-            alone=shown.power(1000 * highest["alone"]),
-            traded=shown.power(1000 * highest["traded"]),
-        )
-        self.draw(series, _LOAD_STYLES, at=at, label=label)
+def drawn_load(
+    rows: Sequence[Mapping[str, Any]], at: dt.datetime, limit_w: int | None, visit: Visit
+) -> Drawing:
+    """Rows of `/load` as a drawing and in words; what lies after `at` is left out."""
+    times = [dt.datetime.fromisoformat(row["time"]) for row in rows]
+    until = sum(time <= at for time in times)
+    alone, traded = (
+        [row[name] / 1000 for row in rows[:until]] for name in ("grid_only_w", "with_p2p_w")
+    )
+    series: dict[str, list[float | None]] = {"alone": [*alone], "traded": [*traded]}
+    if limit_w is not None:
+        series["limit"] = [limit_w / 1000] * len(rows)
+    words = visit.text(
+        "lot.load_words",
+        alone=visit.shown.power(1000 * max(alone, default=0)),
+        traded=visit.shown.power(1000 * max(traded, default=0)),
+    )
+    return Drawing(_told(times, series, at), words)
 
 
-class PriceChart(SeriesChart):
-    """The lot's tariff, and the prices of peers where there were any."""
+def drawn_prices(rows: Sequence[Mapping[str, Any]], at: dt.datetime, visit: Visit) -> Drawing:
+    """Rows of `/prices` as a drawing and in words; of peers' prices what lies after `at` is not."""
+    times = [dt.datetime.fromisoformat(row["interval_start"]) for row in rows]
+    known = rows[: sum(time <= at for time in times)]
 
-    def show(self, rows: list[dict[str, Any]], at: dt.datetime) -> None:
-        """Draw rows of `/prices`."""
-        known = [row for row in rows if dt.datetime.fromisoformat(row["interval_start"]) <= at]
+    def prices(name: str, of: Sequence[Mapping[str, Any]]) -> list[float | None]:
+        return [None if row[name] is None else row[name] / 1e6 for row in of]
 
-        def points(name: str, of: list[dict[str, Any]]) -> list[tuple[str, float | None]]:
-            return [
-                (row["interval_start"], None if row[name] is None else row[name] / 1e6)
-                for row in of
-            ]
-
-        prices = [row["mean_ueur_per_kwh"] for row in known if row["mean_ueur_per_kwh"] is not None]
-        shown = self._visit.shown
-        label = self._visit.text(
-            "lot.price_words",
-            tariff=shown.price(known[-1]["tariff_ueur_per_kwh"] if known else None),
-            lowest=shown.price(min(prices, default=None)),
-            highest=shown.price(max(prices, default=None)),
-        )
-        series = {
-            "tariff": points("tariff_ueur_per_kwh", rows),
-            "buyers": points("mean_ueur_per_kwh", known),
-            "sellers": points("mean_seller_ueur_per_kwh", known),
-        }
-        self.draw(series, _PRICE_STYLES, at=at, label=label)
+    series = {
+        "tariff": prices("tariff_ueur_per_kwh", rows),
+        "buyers": prices("mean_ueur_per_kwh", known),
+        "sellers": prices("mean_seller_ueur_per_kwh", known),
+    }
+    paid = [row["mean_ueur_per_kwh"] for row in known if row["mean_ueur_per_kwh"] is not None]
+    shown = visit.shown
+    words = visit.text(
+        "lot.price_words",
+        tariff=shown.price(known[-1]["tariff_ueur_per_kwh"] if known else None),
+        lowest=shown.price(min(paid, default=None)),
+        highest=shown.price(max(paid, default=None)),
+    )
+    return Drawing(_told(times, series, at), words)
 
 
-def load_chart(visit: Visit) -> LoadChart:
+def load_chart(visit: Visit) -> Series:
     """An empty chart of the load."""
     names = {key: visit.text(f"lot.load_{key}") for key in ("alone", "traded", "limit")}
-    return LoadChart(visit, unit="kW", names=names)
+    return Series(unit="kW", names=names, styles=_LOAD_STYLES)
 
 
-def price_chart(visit: Visit) -> PriceChart:
+def price_chart(visit: Visit) -> Series:
     """An empty chart of prices."""
     names = {key: visit.text(f"lot.price_{key}") for key in ("tariff", "buyers", "sellers")}
-    return PriceChart(visit, unit="EUR/kWh", names=names)
+    return Series(unit="EUR/kWh", names=names, styles=_PRICE_STYLES)
 
 
-def _frame(unit: str) -> dict[str, Any]:
-    quiet = {"color": "#7a7a7a"}
-    return {
-        "animation": False,
-        "grid": {"left": 8, "right": 12, "top": 44, "bottom": 8, "containLabel": True},
-        "legend": {"top": 0, "left": 0, "itemWidth": 22, "textStyle": quiet, "data": []},
-        "tooltip": {"trigger": "axis", "confine": True},
-        "xAxis": {"type": "time", "axisLabel": {**quiet, "formatter": "{HH}:{mm}"}},
-        "yAxis": {
-            "type": "value", "name": unit, "nameTextStyle": {**quiet, "align": "left"},
-            "axisLabel": quiet, "splitLine": {"lineStyle": {"color": "#7a7a7a33"}},
+def _told(
+    times: Sequence[dt.datetime], series: Mapping[str, Sequence[float | None]], at: dt.datetime
+) -> str:
+    start = times[0] if times else at
+    return json.dumps(
+        {
+            "start": round(start.timestamp() * 1000),
+            "minutes": [(time - start) // dt.timedelta(minutes=1) for time in times],
+            "at": round(at.timestamp() * 1000),
+            "series": series,
         },
-        "series": [],
-    }  # fmt: skip
-
-
-def _local(time: str, visit: Visit) -> str:
-    """A time as the reader's wall clock has it: ECharts reads a time without zone as it stands."""
-    there = dt.datetime.fromisoformat(time).astimezone(visit.shown.zone)
-    return there.strftime("%Y-%m-%dT%H:%M:%S")
+        separators=(",", ":"),
+    )
 
 
 _LOAD_STYLES: dict[str, dict[str, Any]] = {

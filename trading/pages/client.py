@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Hashable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from hashlib import blake2b
+from typing import Any, Generic, TypeVar
 
 import httpx
 from fastapi import FastAPI
@@ -20,7 +22,14 @@ from trading.web.problems import Problem
 
 KEPT_S = 0.9
 """How old an answer may be that is shown to another visitor of the same claims."""
-MOST_ROWS = 500
+MOST_ROWS = 1000
+SAME_FOR_ALL = frozenset({"/lot", "/savings", "/load", "/prices", "/operators", "/consortium"})
+"""What everybody may ask and is answered alike."""
+REMEMBERED = 512
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,42 @@ class SignedIn:
         return who.roles, who.owners, who.sessions
 
 
+class Recent(Generic[K, V]):
+    """Values by key; those asked for longest ago are forgotten."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """The value under `key`, made if it is not there."""
+        if key not in self._values:
+            self._values[key] = make()
+            if len(self._values) > self._most:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
+        return self._values[key]
+
+
+class Drawings:
+    """What is made of answers to be shown, once for all visitors who see it alike."""
+
+    def __init__(self) -> None:
+        self._recent = Recent[Hashable, tuple[Sequence[Any], Any]](REMEMBERED)
+
+    def get(self, key: Hashable, answers: Sequence[Any], make: Callable[[], T]) -> T:
+        """What was made of these very answers under `key`, made if it was not.
+
+        Args:
+            key: all that it follows from besides the answers.
+            answers: of `Api.get` or `Api.rows`.
+            make: makes it.
+        """
+        told = self._recent.get((key, *map(id, answers)), lambda: (answers, make()))
+        made: T = told[1]
+        return made
+
+
 class Api:
     """The API of `app`."""
 
@@ -45,15 +90,20 @@ class Api:
         self._client = httpx.AsyncClient(transport=transport, base_url="http://pages")
         self._kept_s = kept_s
         self._kept: dict[Hashable, tuple[float, asyncio.Future[Any]]] = {}
+        self._answers = Recent[bytes, Any](REMEMBERED)
+        self._lists = Recent[tuple[int, ...], tuple[list[Any], list[dict[str, Any]]]](REMEMBERED)
 
     async def get(self, who: SignedIn, path: str, **query: Any) -> Any:
         """The answer to a GET under `/api/v1`; not to be changed.
+
+        As long as the answer is the same it is one object, so that it is quickly compared.
 
         Raises:
             Problem: what the API refuses with.
         """
         asked = {name: value for name, value in query.items() if value is not None}
-        key = (who.sees, path, tuple(sorted(asked.items())))
+        sees = None if path in SAME_FOR_ALL else who.sees
+        key = (sees, path, tuple(sorted(asked.items())))
         now = time.monotonic()
         for old in [k for k, (at, _) in self._kept.items() if now - at >= self._kept_s]:
             del self._kept[old]
@@ -74,14 +124,20 @@ class Api:
         Raises:
             Problem: what the API refuses with.
         """
-        found: list[dict[str, Any]] = []
+        pages: list[list[dict[str, Any]]] = []
         cursor: str | None = None
         while True:
             page = await self.get(who, path, limit=MOST_ROWS, cursor=cursor, **query)
-            found += page["items"]
+            pages.append(page["items"])
             cursor = page["next"]
             if cursor is None:
-                return found
+                break
+        if len(pages) == 1:
+            return pages[0]
+        joined = self._lists.get(
+            tuple(map(id, pages)), lambda: (pages, [row for rows in pages for row in rows])
+        )
+        return joined[1]
 
     async def send(self, who: SignedIn, method: str, path: str, content: Any = None) -> Any:
         """The answer to a write, asked once; what is kept is forgotten.
@@ -102,7 +158,10 @@ class Api:
             **parts,
         )
         if answer.is_success:
-            return answer.json() if answer.content else None
+            if not answer.content:
+                return None
+            digest = blake2b(answer.content, digest_size=16).digest()
+            return self._answers.get(digest, answer.json)
         try:
             told = answer.json()
         except ValueError:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 from nicegui import ui
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from trading.pages.charts import load_chart, price_chart
+from trading.pages.charts import drawn_load, drawn_prices, load_chart, price_chart
 from trading.pages.parts import Rows, empty, figures, tag, text
 from trading.pages.site import Page, Visit
 from trading.web.auth import Role
 
 WINDOW = dt.timedelta(days=2)
 FLOWS = ("confirmed", "settled")
-PLAY_S = 1.0
+MINUTE = dt.timedelta(minutes=1)
 SECONDS_PER_HOUR = 3600
 
 
@@ -31,13 +32,12 @@ class Bays(Element, component="static/bays.js"):
         """
         super().__init__()
         self.props["words"] = words
-        self.props["lot"] = {"bays": 0, "vehicles": [], "flows": []}
+        self.props["told"] = json.dumps({"bays": 0, "vehicles": [], "flows": []})
 
-    def show(self, lot: dict[str, Any]) -> None:
-        """Draw this instead; nothing is sent where it is the same."""
-        if self.props["lot"] != lot:
-            self.props["lot"] = lot
-            self.update()
+    def show(self, told: str) -> None:
+        """Draw this instead, told in JSON; nothing is sent where it is the same."""
+        if self.props["told"] != told:
+            self.props["told"] = told
 
 
 class LotView:
@@ -124,7 +124,7 @@ class LotView:
 
     def _range(self) -> tuple[dt.datetime, dt.datetime]:
         """What the slider covers: up to now, from the first interval on, two days at most."""
-        now = dt.datetime.fromisoformat(self._now["now"])
+        now = _floor(dt.datetime.fromisoformat(self._now["now"]), MINUTE)
         first = self._now["first"]
         since = now - WINDOW
         return (max(since, dt.datetime.fromisoformat(first)) if first else since), now
@@ -163,42 +163,68 @@ class LotView:
         step = self._step()
         begins = _floor(at, step)
         is_party = bool(visit.who.principal.roles - {Role.AUTHORITY})
-        vehicles = await visit.rows("/vehicles", at=_iso(at)) if is_party else []
+        # Of now whoever stands there now, and not who did when the minute began.
+        is_live = self.past is None and not self._now["is_replay"]
+        asked = {} if is_live else {"at": _iso(at)}
+        vehicles = await visit.rows("/vehicles", **asked) if is_party else []
         trades = await visit.rows("/trades", since=_iso(begins), until=_iso(begins + step))
         saved = await visit.get("/savings", since=_iso(since), until=_iso(begins + step))
         load = await visit.rows("/load", since=_iso(since), until=_iso(now + step))
         prices = await visit.rows("/prices", since=_iso(since), until=_iso(now + step))
-        seen = (self._now, at, vehicles, trades, saved, load, prices, self.is_playing)
+        bays, limit_w = self._now["bays"], self._now["vehicles_limit_w"]
+        when = (at, since, now, self._state_name(), bays, limit_w)
+        seen = (when, vehicles, trades, saved, load, prices)
         if seen == self._seen:
             return
         self._seen = seen
         self._show_clock(at, since, now)
-        flows = [one for one in trades if one["state"] in FLOWS]
-        _say(self.since, visit.text("lot.since", time=visit.shown.moment(since)))
         self._show_figures(at, vehicles, saved, load)
-        self.bays.show(self._drawing(vehicles, flows))
-        self._show_tables(vehicles, flows)
-        self.load.show(load, at, self._now["vehicles_limit_w"])
-        self.price.show(prices, at)
+        flows = [one for one in trades if one["state"] in FLOWS]
+        parties = (vehicles, trades)
+        drawing, vehicle_rows, flow_rows = visit.drawn(
+            ("lot", bays),
+            parties,
+            lambda: (
+                json.dumps(self._drawing(vehicles, flows)),
+                self._vehicle_rows(vehicles),
+                self._flow_rows(flows),
+            ),
+        )
+        self.bays.show(drawing)
+        self.vehicles.show(vehicle_rows)
+        self.flows.show(flow_rows)
+        self.load.show(
+            visit.drawn(("load", at, limit_w), [load], lambda: drawn_load(load, at, limit_w, visit))
+        )
+        self.price.show(
+            visit.drawn(("prices", at), [prices], lambda: drawn_prices(prices, at, visit))
+        )
 
-    def _show_clock(self, at: dt.datetime, since: dt.datetime, now: dt.datetime) -> None:
-        t, shown = self.visit.text, self.visit.shown
-        _say(self.clock, f"{shown.day(at)}, {shown.clock(at)}")
-        self.clock.props["datetime"] = _iso(at)
-        name = (
+    def _state_name(self) -> str:
+        return (
             "playing" if self.is_playing else "past" if self.past is not None
             else "over" if self._now["is_over"] else "replaying" if self._now["is_replay"]
             else "now"
         )  # fmt: skip
-        _say(self.state, t(f"lot.is_{name}"))
+
+    def _show_clock(self, at: dt.datetime, since: dt.datetime, now: dt.datetime) -> None:
+        t, shown = self.visit.text, self.visit.shown
+        said = f"{shown.day(at)}, {shown.clock(at)}"
+        _say(self.clock, said)
+        _set(self.clock, {"datetime": _iso(at)})
+        _say(self.state, t(f"lot.is_{self._state_name()}"))
+        _say(self.since, t("lot.since", time=shown.moment(since)))
         step = self._step()
-        self.slider.props["max"] = str(max((now - since) // step, 0))
-        self.slider.props["value"] = str((at - since) // step)
-        self.slider.props["aria-valuetext"] = f"{shown.day(at)}, {shown.clock(at)}"
-        self.slider.update()
-        self.play.props["icon"] = "pause" if self.is_playing else "play_arrow"
-        self.play.props["aria-label"] = t("lot.pause" if self.is_playing else "lot.play")
-        self.play.update()
+        _set(
+            self.slider,
+            {
+                "max": str(max((now - since) // step, 0)),
+                "value": str((at - since) // step),
+                "aria-valuetext": said,
+            },
+        )
+        name = "pause" if self.is_playing else "play"
+        _set(self.play, {"icon": _ICONS[name], "aria-label": t(f"lot.{name}")})
         self.live.set_visibility(self.past is not None)
 
     def _show_figures(
@@ -257,40 +283,49 @@ class LotView:
     def _power_w(self, trade: dict[str, Any]) -> float:
         return float(trade["energy_wh"] * SECONDS_PER_HOUR / self._now["interval_s"])
 
-    def _show_tables(self, vehicles: list[dict[str, Any]], flows: list[dict[str, Any]]) -> None:
+    def _vehicle_rows(self, vehicles: list[dict[str, Any]]) -> list[list[str]]:
         t, shown = self.visit.text, self.visit.shown
-        self.vehicles.show(
+        return [
             [
-                [
-                    str(one["bay"]),
-                    one["session_id"],
-                    t(f"lot.{one['role']}"),
-                    shown.share(one["soc"]),
-                    shown.energy(max(one["need_wh"] - one["drawn_wh"], 0)),
-                    shown.energy(one["from_peers_wh"]),
-                    shown.energy(one["to_peers_wh"]),
-                    shown.clock(one["departure"]),
-                ]
-                for one in sorted(vehicles, key=lambda one: int(one["bay"]))
+                str(one["bay"]),
+                one["session_id"],
+                t(f"lot.{one['role']}"),
+                shown.share(one["soc"]),
+                shown.energy(max(one["need_wh"] - one["drawn_wh"], 0)),
+                shown.energy(one["from_peers_wh"]),
+                shown.energy(one["to_peers_wh"]),
+                shown.clock(one["departure"]),
             ]
-        )
-        self.flows.show(
+            for one in sorted(vehicles, key=lambda one: int(one["bay"]))
+        ]
+
+    def _flow_rows(self, flows: list[dict[str, Any]]) -> list[list[str]]:
+        t, shown = self.visit.text, self.visit.shown
+        return [
             [
-                [
-                    one["seller_id"] or t("lot.somebody"),
-                    one["buyer_id"] or t("lot.somebody"),
-                    shown.power(self._power_w(one)),
-                    shown.price(one["price_ueur_per_kwh"]),
-                ]
-                for one in flows
+                one["seller_id"] or t("lot.somebody"),
+                one["buyer_id"] or t("lot.somebody"),
+                shown.power(self._power_w(one)),
+                shown.price(one["price_ueur_per_kwh"]),
             ]
-        )
+            for one in flows
+        ]
 
 
 _FIGURES = ("here", "from_peers", "grid_now", "grid_alone", "buyers_saved", "sellers_income")
 _VEHICLE_COLUMNS = (
     "bay", "session", "role", "soc", "need", "bought", "sold", "departure",
 )  # fmt: skip
+
+
+_ICONS = {"play": "play_arrow", "pause": "pause"}
+
+
+def _set(element: Element, values: dict[str, str]) -> None:
+    """Give an element these properties; nothing is sent where it has them."""
+    changed = {name: value for name, value in values.items() if element.props.get(name) != value}
+    if changed:
+        element.props.update(changed)
 
 
 def _say(element: Any, content: str) -> None:

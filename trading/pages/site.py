@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,7 +16,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from trading.errors import PeerchargeError
-from trading.pages.client import Api, SignedIn
+from trading.pages.client import Api, Drawings, SignedIn
 from trading.pages.parts import empty, icon, link, refusal, tag, text
 from trading.pages.shown import Shown
 from trading.pages.signin import OUT, START, DevelopmentDoor, Door
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 LANGUAGE, THEME, ZONE = "peercharge_language", "peercharge_theme", "peercharge_zone"
 THEMES = ("auto", "light", "dark")
 REFRESH_S = 1.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +63,14 @@ class Site:
         door: how one signs in.
         pages: all of them, in the order of the navigation.
         note_key: of the text that says what is simulated here.
+        drawings: what visitors share of what is made of answers.
     """
 
     api: Api
     door: Door
     pages: tuple[Page, ...]
     note_key: str = "shell.note"
+    drawings: Drawings = field(default_factory=Drawings)
 
 
 class Visit:
@@ -95,6 +99,11 @@ class Visit:
     async def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """See `Api.rows`."""
         return await self.site.api.rows(self.who, path, **query)
+
+    def drawn(self, key: Hashable, answers: Sequence[Any], make: Callable[[], T]) -> T:
+        """See `Drawings.get`; made once for all visitors of this language and zone."""
+        of_all = (self.shown.language, str(self.shown.zone), key)
+        return self.site.drawings.get(of_all, answers, make)
 
     async def send(self, method: str, path: str, content: Any = None) -> Any:
         """See `Api.send`."""

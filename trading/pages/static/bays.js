@@ -29,7 +29,8 @@ export default {
         </g>
       </svg>
     </div>`,
-  props: { words: Object, lot: Object },
+  // The lot is told in JSON: { bays, vehicles, flows }.
+  props: { words: Object, told: String },
   data() {
     return { room: 1100, sign: { buyer: "▼", seller: "▲", neutral: "●" } };
   },
@@ -41,6 +42,9 @@ export default {
     this.watcher.disconnect();
   },
   computed: {
+    lot() {
+      return JSON.parse(this.told);
+    },
     perRow() {
       const scale = this.room < 600 ? 0.72 : 1;
       return Math.max(4, Math.floor((this.room / scale + GAP) / (W + GAP)));

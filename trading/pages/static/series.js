@@ -1,0 +1,66 @@
+// Lines over time. What they show comes as one text of JSON, the same for all who see the same:
+// { start, minutes: [...], at, series: { key: [values] } }, times in ms since 1970 and minutes after.
+// ECharts shows times in the browser's own zone.
+import { echarts } from "nicegui-echart";
+
+const QUIET = { color: "#7a7a7a" };
+
+export default {
+  template: `<div class="pc-chart" role="img" :aria-label="words"></div>`,
+  props: { told: String, words: String, unit: String, names: Object, styles: Object, mark: String },
+  mounted() {
+    this.chart = echarts.init(this.$el, null, { renderer: "svg" });
+    this.watcher = new ResizeObserver(() => this.chart.resize());
+    this.watcher.observe(this.$el);
+    this.draw();
+  },
+  unmounted() {
+    this.watcher.disconnect();
+    this.chart.dispose();
+  },
+  watch: {
+    told() {
+      this.draw();
+    },
+  },
+  methods: {
+    draw() {
+      const told = JSON.parse(this.told);
+      const times = told.minutes.map((minute) => told.start + 60000 * minute);
+      const series = Object.entries(told.series).map(([key, values]) => ({
+        name: this.names[key],
+        type: "line",
+        showSymbol: false,
+        step: "end",
+        data: values.map((value, i) => [times[i], value]),
+        ...this.styles[key],
+      }));
+      if (series.length) {
+        series[0].markLine = {
+          silent: true,
+          symbol: "none",
+          label: { show: false },
+          lineStyle: { color: this.mark, type: "solid", width: 1 },
+          data: [{ xAxis: told.at }],
+        };
+      }
+      this.chart.setOption(
+        {
+          animation: false,
+          grid: { left: 8, right: 12, top: 44, bottom: 8, containLabel: true },
+          legend: {
+            top: 0, left: 0, itemWidth: 22, textStyle: QUIET, data: series.map((one) => one.name),
+          },
+          tooltip: { trigger: "axis", confine: true },
+          xAxis: { type: "time", axisLabel: { ...QUIET, formatter: "{HH}:{mm}" } },
+          yAxis: {
+            type: "value", name: this.unit, nameTextStyle: { ...QUIET, align: "left" },
+            axisLabel: QUIET, splitLine: { lineStyle: { color: "#7a7a7a33" } },
+          },
+          series,
+        },
+        { notMerge: true },
+      );
+    },
+  },
+};
