@@ -70,8 +70,9 @@ def live(folder: Path, *options: str) -> Iterator[Lot]:
             assert process.wait(20) == 0, printed.read_text("utf-8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    # For this package alone: while it is open an event loop runs in this thread.
     chromium = need_tool("chromium")
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=str(chromium), args=list(CHROMIUM_FLAGS))
@@ -137,7 +138,7 @@ def visitor(
     assert found.problems == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def day(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lot]:
     """The demonstration's day, trading while tests look at it."""
     with live(tmp_path_factory.mktemp("live"), "--pace", "1") as lot:
