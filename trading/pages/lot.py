@@ -6,12 +6,11 @@ import datetime as dt
 import json
 from typing import Any
 
-from nicegui import ui
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from trading.pages.charts import drawn_load, drawn_prices, load_chart, price_chart
-from trading.pages.parts import Rows, empty, figures, tag, text
+from trading.pages.parts import Rows, button, empty, figures, icon, tag, text
 from trading.pages.site import Page, Visit
 from trading.web.auth import Role
 
@@ -91,10 +90,11 @@ class LotView:
     def _controls(self) -> None:
         t = self.visit.text
         with tag("div", "pc-controls"):
-            self.play = ui.button(icon="play_arrow", on_click=self._toggle_play).props(
-                "flat dense round"
-            )
+            self.play = tag("button", "pc-button pc-round", type="button")
             self.play.props["aria-label"] = t("lot.play")
+            self.play.on("click", self._toggle_play)
+            with self.play:
+                self.sign = icon("play_arrow")
             self.slider = tag("input", "pc-slider", type="range", min="0", max="0", value="0")
             self.slider.props["aria-label"] = t("lot.slider")
             self.slider.on(
@@ -103,9 +103,7 @@ class LotView:
                 js_handler="e => emit(Number(e.target.value))",
                 throttle=0.15,
             )
-            self.live = ui.button(t("lot.to_now"), on_click=self._to_now).props(
-                "flat dense no-caps"
-            )
+            self.live = button(t("lot.to_now"), self._to_now)
 
     def _legend(self) -> None:
         with tag("ul", "pc-legend"):
@@ -224,7 +222,8 @@ class LotView:
             },
         )
         name = "pause" if self.is_playing else "play"
-        _set(self.play, {"icon": _ICONS[name], "aria-label": t(f"lot.{name}")})
+        _set(self.play, {"aria-label": t(f"lot.{name}")})
+        _set(self.sign, {"name": _ICONS[name]})
         self.live.set_visibility(self.past is not None)
 
     def _show_figures(

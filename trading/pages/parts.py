@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from nicegui import ui
 from nicegui.element import Element
@@ -25,6 +26,19 @@ def text(content: str, name: str = "span", classes: str = "", **attributes: str 
 def link(content: str, to: str, classes: str = "") -> Element:
     """A link to a page of ours."""
     return text(content, "a", classes, href=to)
+
+
+def button(content: str, act: Callable[..., Any], kind: str = "") -> Element:
+    """A button with words.
+
+    Args:
+        content: what it says.
+        act: called when it is pressed.
+        kind: `main`, `bad` or nothing.
+    """
+    classes = f"pc-button pc-{kind}-act" if kind else "pc-button"
+    found = text(content, "button", classes, type="button")
+    return found.on("click", act)
 
 
 def icon(name: str) -> Element:

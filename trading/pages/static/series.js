@@ -52,7 +52,7 @@ export default {
             top: 0, left: 0, itemWidth: 22, textStyle: QUIET, data: series.map((one) => one.name),
           },
           tooltip: { trigger: "axis", confine: true },
-          xAxis: { type: "time", axisLabel: { ...QUIET, formatter: "{HH}:{mm}" } },
+          xAxis: { type: "time", axisLabel: { ...QUIET, formatter: "{HH}:{mm}", hideOverlap: true } },
           yAxis: {
             type: "value", name: this.unit, nameTextStyle: { ...QUIET, align: "left" },
             axisLabel: QUIET, splitLine: { lineStyle: { color: "#7a7a7a33" } },
