@@ -21,6 +21,7 @@ from trading.chain.fields import HexAddress, LotNumber, Number, Price, Seats
 from trading.chain.governance import Governance
 from trading.chain.records import Operator, PriceBand
 from trading.errors import LedgerRevertedError
+from trading.units import eur_text
 
 Fact = Literal[
     "authority", "authority_offered_to", "operator", "quorum", "lowest_price", "highest_price",
@@ -260,10 +261,10 @@ def command_of(change: Change) -> str:
     words = " ".join(map(str, change.arguments()))
     match change:
         case SetPriceBand():
-            words = ":".join(map(_eur, change.arguments()))
+            words = ":".join(map(eur_text, change.arguments()))
             return f"admin set-band {words}"
         case SetLargestSpread():
-            return f"admin set-spread {_eur(change.spread_ueur_per_kwh)}"
+            return f"admin set-spread {eur_text(change.spread_ueur_per_kwh)}"
         case SetAggregator():
             address, is_in = change.arguments()
             return f"admin set-aggregator {address}" + ("" if is_in else " --dismiss")
@@ -305,13 +306,3 @@ def _seated(before: Governance, leaving: Collection[str], coming: Mapping[int, s
     came = [Operator(address=address, seat=seat) for seat, address in coming.items()]
     operators = tuple(sorted([*staying, *came], key=lambda one: one.seat))
     return replace(before, operators=operators)
-
-
-def _eur(micro: int) -> str:
-    """Micro-euro as the command line takes them.
-
-    >>> _eur(50_000)
-    '0.05'
-    """
-    whole, part = divmod(micro, 1_000_000)
-    return f"{whole}.{part:06d}".rstrip("0").rstrip(".")

@@ -49,7 +49,13 @@ def changes() -> st.SearchStrategy[dict[str, object]]:
     )
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(asked=st.lists(changes(), min_size=8, max_size=8))
 def test_what_is_shown_is_what_happens(
     consortium: Consortium, asked: list[dict[str, object]]
