@@ -24,7 +24,7 @@ import pandas as pd
 import structlog
 from fastapi import FastAPI
 
-from trading.chain import Consortium, Network, open_network
+from trading.chain import Consortium, Key, Network, open_network
 from trading.engine import EngineFault
 from trading.engine.enrolment import Cast, governed
 from trading.engine.faults import OneLie
@@ -36,6 +36,7 @@ from trading.files import create_file
 from trading.lot import Stays
 from trading.operators.exchange import Exchange
 from trading.operators.http import serve_operator
+from trading.operators.questions import Ask
 from trading.operators.service import OperatorService
 from trading.pages import DevelopmentDoor, Identity, attach_pages
 from trading.publication import Publication, read_publication
@@ -52,6 +53,7 @@ from trading.web import (
     refuse_unless_loopback,
 )
 from trading.web.app import BURST, PER_S
+from trading.web.chain import ChainDoor
 from trading.web.door import TIMEOUT_S
 
 log = structlog.get_logger(__name__)
@@ -71,8 +73,16 @@ BLOCK_S = 5
 
 LOOK_S = 0.25
 ENGINE_TOKENS_UEUR = 1_000_000 * UEUR_PER_EUR
+DRIVER_TOKENS_UEUR = 50 * UEUR_PER_EUR
+"""Demonstration euro in each simulated driver's wallet, to pay in with."""
+
 LIES_IN_BATCH = 4
 MOST_CONNECTIONS = 2_000
+ASK_FOR_S = 60.0
+ASKS: tuple[Ask, ...] = ("nothing", "findings", "findings")
+"""All but the first operator leave what breaks a rule to a person, so that who looks can decide:
+two of three must reject a batch. After `ASK_FOR_S` they vote by themselves."""
+
 _LOOPBACK = "127.0.0.1:0"
 
 
@@ -88,6 +98,7 @@ class LiveLot:
         engine: of the lot.
         operators: in the order of their seats.
         operator_addresses: where each answers by HTTP, in the same order.
+        people: the token that people's answers to the operators bear.
         source: what the web reads.
         issuer: of tokens for visitors.
         address: of the web service.
@@ -102,6 +113,7 @@ class LiveLot:
     engine: Engine
     operators: Sequence[OperatorService]
     operator_addresses: Sequence[str]
+    people: str
     source: Source
     issuer: DevelopmentIssuer
     address: str
@@ -173,6 +185,7 @@ def live_lot(
     pace_s: float,
     listen: str,
     fault: EngineFault | None = None,
+    ask_for_s: float = ASK_FOR_S,
     with_pages: bool = True,
 ) -> Iterator[LiveLot]:
     """Found a consortium for recorded sessions, and serve it until the context ends.
@@ -186,6 +199,7 @@ def live_lot(
         pace_s: least time between two market intervals, seconds; 0 for as fast as can be.
         listen: `HOST:PORT` of the web service, on this machine alone.
         fault: a lie of the engine's, told once; None for an honest one.
+        ask_for_s: how long people have to answer an operator's question.
         with_pages: whether the web serves pages, too; those are once in a process.
 
     Raises:
@@ -205,6 +219,8 @@ def live_lot(
         price = terms.peer_price(rules.guarantee, rules.efficiency)
         consortium, _ = governed(network, cast, terms=terms, price=price, quorum=QUORUM)
         consortium.token.mint(cast.engine.address, ENGINE_TOKENS_UEUR, by=cast.authority)
+        for driver in cast.drivers.values():
+            consortium.token.mint(driver.address, DRIVER_TOKENS_UEUR, by=cast.authority)
         drivers = SimulatedDrivers(rules.seed)
         file = str(folder / DATABASE)
         engine = Engine(
@@ -220,10 +236,10 @@ def live_lot(
             lie=None if fault is None else OneLie(fault, terms, at=LIES_IN_BATCH),
         )
         engine.check()
-        token = secrets.token_urlsafe()
+        token, people = secrets.token_urlsafe(), secrets.token_urlsafe()
         engine_address = stack.enter_context(serve_engine(engine, listen=_LOOPBACK, token=token))
         operators, addresses = [], []
-        for number, key in enumerate(cast.operators, start=1):
+        for number, (key, asks) in enumerate(zip(cast.operators, ASKS, strict=True), start=1):
             exchange = Exchange(engine_address)
             stack.callback(exchange.close)
             operator = OperatorService(
@@ -235,16 +251,30 @@ def live_lot(
                 exchange=exchange,
                 intakes=[GivenOnce(sessions.copy())],
                 replay=True,
+                asks=asks,
+                ask_for_s=ask_for_s,
             )
             operator.check()
             operators.append(operator)
-            addresses.append(stack.enter_context(serve_operator(operator, listen=_LOOPBACK)))
+            addresses.append(
+                stack.enter_context(serve_operator(operator, listen=_LOOPBACK, people=people))
+            )
         client = stack.enter_context(httpx.Client(base_url=engine_address, timeout=TIMEOUT_S))
+        chain = ChainDoor(
+            consortium=consortium,
+            authority=cast.authority,
+            # Neither the engine's nor an operator's: their outboxes count their own transactions.
+            sender=Key.demonstration(rules.seed, "web"),
+            wallet_of=lambda session: Key.demonstration(rules.seed, f"driver {session}"),
+            lock=lock,
+            sent=engine.wake.set,
+        )
         source = Source(
             database=stack.enter_context(open_database(file, alone=False)),
             publication=publication,
             tag_of=cast.pseudonyms.find,
             door=EngineDoor(client, token=token),
+            chain=chain,
             replay=True,
         )
         issuer = DevelopmentIssuer()
@@ -261,6 +291,7 @@ def live_lot(
             engine=engine,
             operators=operators,
             operator_addresses=addresses,
+            people=people,
             source=source,
             issuer=issuer,
             address=stack.enter_context(served),

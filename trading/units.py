@@ -63,6 +63,16 @@ def amount_ueur(eur_text: str, *, name: str = "amount") -> int:
     return int(ueur)
 
 
+def eur_text(ueur: int) -> str:
+    """Micro-euro as people type euros, every digit of it; what the two above read.
+
+    >>> eur_text(12_500_000), eur_text(1)
+    ('12.5', '0.000001')
+    """
+    whole, part = divmod(ueur, UEUR_PER_EUR)
+    return f"{whole}.{part:06d}".rstrip("0").rstrip(".")
+
+
 def cost_ueur(energy_wh: Int64Array, price_ueur_per_kwh: Int64Array | int) -> Int64Array:
     """Equation (5), C = P * E, in micro-euro, rounded down: the remainder stays with the payer.
 

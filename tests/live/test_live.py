@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,46 +14,23 @@ import pandas as pd
 import pytest
 
 from tests.durable.small import small_sessions
+from tests.live.lot import ask, opened, trade
 from tests.tools import ROOT
 from tests.web.lot import api_over
 from trading.data import write_table
 from trading.engine.service import QUIET
 from trading.errors import OptionError
-from trading.live import BLOCK_S, DATABASE, LIES_IN_BATCH, LiveLot, live_lot, market_of
+from trading.live import BLOCK_S, DATABASE, LIES_IN_BATCH, market_of
 from trading.lot import LotRules, Terms, simulate_lot
 from trading.market import MECHANISMS
 
 TRADED = ["buyer_id", "seller_id", "energy_wh", "price_ueur_per_kwh", "cost_ueur"]
 
 
-@contextmanager
-def opened(folder: Path, **options) -> Iterator[LiveLot]:
-    given = {"pace_s": 0.0, "listen": "127.0.0.1:0"} | options
-    with live_lot(
-        small_sessions(), market_of(folder, seed=0), folder, with_pages=False, **given
-    ) as lot:
-        yield lot
-
-
-def trade(lot: LiveLot, *, seconds: float = 60.0) -> pd.DataFrame:
-    until = time.monotonic() + seconds
-    while not lot.engine.is_done():
-        assert time.monotonic() < until, lot.engine.heartbeat
-        if not lot.look():
-            lot.engine.wake.wait(0.05)
-        lot.engine.wake.clear()
-    return lot.engine.trades()
-
-
 def simulated() -> pd.DataFrame:
     """Trades of the same sessions without a chain."""
     market = MECHANISMS["pro-rata"]
     return simulate_lot(small_sessions(), rules=LotRules(), terms=Terms(), mechanism=market).trades
-
-
-def ask(lot: LiveLot, path: str, role: str) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {lot.issuer.token(role)}"}
-    return httpx.get(f"{lot.address}/api/v1{path}", headers=headers, trust_env=False)
 
 
 def test_a_live_lot_trades_what_the_plain_simulation_does(tmp_path: Path) -> None:
@@ -73,7 +48,7 @@ def test_a_live_lot_trades_what_the_plain_simulation_does(tmp_path: Path) -> Non
 
 
 def test_operators_reject_the_one_lie_and_buyers_have_their_money_back(tmp_path: Path) -> None:
-    with opened(tmp_path, fault="energy") as lot:
+    with opened(tmp_path, fault="energy", ask_for_s=0.0) as lot:
         traded = trade(lot)
         batches = ask(lot, "/batches?limit=100", "operator").json()["items"]
         locked = lot.consortium.accounts()["locked_ueur"].sum()
@@ -86,6 +61,36 @@ def test_operators_reject_the_one_lie_and_buyers_have_their_money_back(tmp_path:
     in_order = [row["batch_id"] for row in sorted(batches, key=lambda row: row["interval_start"])]
     assert in_order.index(told[0]["batch_id"]) == LIES_IN_BATCH - 1
     assert locked == 0
+
+
+@pytest.mark.parametrize("says", ["rejected", "confirmed"])
+def test_the_day_waits_for_people_and_does_what_they_say(tmp_path: Path, says: str) -> None:
+    with opened(tmp_path, fault="energy") as lot:
+        until = time.monotonic() + 60
+        answers = {}
+        while not lot.engine.is_done():
+            assert time.monotonic() < until, lot.engine.heartbeat
+            lot.look()
+            for operator, address in zip(lot.operators, lot.operator_addresses, strict=True):
+                if operator.heartbeat.asked and address not in answers:
+                    answers[address] = _answer(address, lot.people, says)
+        traded = lot.engine.trades()
+    # To reject, one person besides the first operator is enough; to confirm it takes two.
+    assert len(answers) >= (1 if says == "rejected" else 2)
+    assert set(traded["status"]) == ({"settled"} | ({"rejected"} if says == "rejected" else set()))
+
+
+def _answer(address: str, people: str, says: str) -> str:
+    with httpx.Client(
+        base_url=address, headers={"Authorization": f"Bearer {people}"}, trust_env=False
+    ) as client:
+        batch = client.get("/v1/batches?said=asked").json()["items"][0]["batch_id"]
+        answer = client.post(
+            f"/v1/batches/{batch}/answer",
+            json={"vote": says, "reason": "seen at the chargers", "who": "a person"},
+        )
+        assert answer.is_success, answer.text
+        return str(batch)
 
 
 def test_a_pace_holds_the_next_interval_back_and_no_more(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Function:
 
     name: str
     selector: bytes
+    input_names: tuple[str, ...]
     input_types: tuple[str, ...]
     output_types: tuple[str, ...]
     is_view: bool
@@ -128,6 +129,7 @@ def _function(entry: Mapping[str, Any]) -> Function:
     return Function(
         name=entry["name"],
         selector=_digest(entry)[:SELECTOR_BYTES],
+        input_names=tuple(part["name"] for part in entry["inputs"]),
         input_types=_types(entry["inputs"]),
         output_types=_types(entry["outputs"]),
         is_view=entry["stateMutability"] in ("view", "pure"),

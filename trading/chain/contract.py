@@ -22,7 +22,7 @@ from trading.chain.records import (
     Submission,
     SubmitReceipt,
 )
-from trading.chain.sender import Call, RawReceipt, read, transact, transact_all
+from trading.chain.sender import Call, RawReceipt, ask_as, read, transact, transact_all
 from trading.chain.typed import mandate_fields
 
 NOBODY = ChecksumAddress(Web3.to_checksum_address("0x" + "0" * 40))
@@ -67,6 +67,40 @@ class Contract:
         Raises:
             TableError: trades that do not fit a word.
         """
+        data, gas = self.encoded(function, *arguments)
+        return Call(
+            key=by,
+            to=self.address,
+            data=data,
+            gas=gas,
+            interface=self.interface,
+            function=function,
+        )
+
+    def answer_as(self, sender: str, function: str, *arguments: Any) -> Any:
+        """What a function would return to `sender` at the latest block; nothing is sent.
+
+        Args:
+            sender: an address; its key is not needed.
+            function: the contract's name of it.
+            arguments: as for `call`.
+
+        Returns:
+            None, one value, or a tuple of several.
+
+        Raises:
+            LedgerRevertedError: the contract would refuse it.
+            LedgerError: the node refused or cannot be reached.
+        """
+        data, gas = self.encoded(function, *arguments)
+        answer = ask_as(
+            self.network, self.interface, sender=sender, to=self.address, data=data, gas=gas
+        )
+        found = self.interface.decode_answer(function, answer)
+        return None if not found else found[0] if len(found) == 1 else found
+
+    def encoded(self, function: str, *arguments: Any) -> tuple[bytes, int]:
+        """Call data, and the units of gas that a call is given; arguments as for `call`."""
         kinds = self.interface.functions[function].input_types
         values = [_to_abi(kind, value) for kind, value in zip(kinds, arguments, strict=True)]
         n_trades = sum(len(v) for k, v in zip(kinds, values, strict=True) if k == "uint256[]")
@@ -77,14 +111,7 @@ class Contract:
         )
         gas = GAS_OF_BATCH + GAS_OF_TRADE * n_trades if n_trades else GAS
         gas = min(gas + GAS_OF_SIGNATURE * n_signatures, MOST_GAS)
-        return Call(
-            key=by,
-            to=self.address,
-            data=self.interface.encode_call(function, values),
-            gas=gas,
-            interface=self.interface,
-            function=function,
-        )
+        return self.interface.encode_call(function, values), gas
 
     def send_all(self, calls: Sequence[Call]) -> list[Receipt]:
         """Send many transactions, of any contract, and return their receipts in order.

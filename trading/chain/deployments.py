@@ -12,35 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from eth_utils.address import (
-    is_checksum_address,
-    is_checksum_formatted_address,
-    is_hex_address,
-    to_checksum_address,
-)
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from trading.chain import artifacts
 from trading.chain.consortium import Consortium
 from trading.chain.deployment import attach
+from trading.chain.fields import checked_address
 from trading.chain.networks import Network
 from trading.errors import ConfigError, OptionError, WrongLedgerError
 from trading.files import create_file
 
 VERSION: Final = 1
-
-
-def checked_address(text: str) -> str:
-    """An address with its checksum.
-
-    Raises:
-        ValueError: not an address, or in mixed case that shows a slip of the pen (EIP-55).
-    """
-    if not is_hex_address(text) or not text.startswith("0x"):
-        raise ValueError("0x and 40 hexadecimal digits")
-    if is_checksum_formatted_address(text) and not is_checksum_address(text):
-        raise ValueError("an address with the right checksum; a letter of it is mistyped")
-    return str(to_checksum_address(text))
 
 
 def _digits(text: str) -> str:

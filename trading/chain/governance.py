@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from trading.chain.consortium import Consortium
@@ -36,15 +36,25 @@ class Governance:
     is_paused: bool
 
 
-def governance_of(consortium: Consortium) -> Governance:
-    """Ask a consortium; lots and aggregators, of which it keeps no list, come from its events."""
-    lots: dict[int, int] = {}
-    admitted: dict[str, bool] = {}
-    for event in consortium.events(names=("LotSet", "AggregatorSet")):
-        if event.name == "LotSet":
-            lots[event.arguments["lot"]] = event.arguments["account"]
-        else:
-            admitted[event.arguments["aggregator"]] = event.arguments["admitted"]
+def governance_of(
+    consortium: Consortium,
+    *,
+    lots: Iterable[int] | None = None,
+    aggregators: Iterable[str] | None = None,
+) -> Governance:
+    """Ask a consortium.
+
+    Args:
+        consortium: which.
+        lots: those that may be admitted, such as all that a mirror knows. The contract keeps no
+            list of them: without these, all its events are read.
+        aggregators: the same of aggregators.
+    """
+    if lots is None or aggregators is None:
+        events = consortium.events(names=("LotSet", "AggregatorSet"))
+        lots = {e.arguments["lot"] for e in events if e.name == "LotSet"}
+        aggregators = {e.arguments["aggregator"] for e in events if e.name == "AggregatorSet"}
+    accounts = {lot: consortium.lot_account(lot) for lot in sorted(set(lots))}
     return Governance(
         authority=consortium.authority(),
         pending_authority=consortium.pending_authority(),
@@ -52,7 +62,7 @@ def governance_of(consortium: Consortium) -> Governance:
         quorum=consortium.quorum(),
         band=consortium.price_band(),
         largest_spread_ueur_per_kwh=consortium.largest_spread(),
-        lots={lot: account for lot, account in sorted(lots.items()) if account},
-        aggregators=tuple(sorted(address for address, is_in in admitted.items() if is_in)),
+        lots={lot: account for lot, account in accounts.items() if account is not None},
+        aggregators=tuple(sorted(one for one in set(aggregators) if consortium.is_aggregator(one))),
         is_paused=consortium.paused(),
     )

@@ -15,6 +15,7 @@ from hexbytes import HexBytes
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from trading.chain.consortium import Consortium
+from trading.chain.fields import Amount, HexAddress, Number
 from trading.chain.keys import Key
 from trading.chain.records import Mandate
 from trading.chain.sender import Call
@@ -25,10 +26,6 @@ from trading.chain.typed import (
     sign_withdrawal,
 )
 from trading.errors import ConfigError, WrongLedgerError
-
-Number = Annotated[int, Field(ge=0, lt=2**32)]
-Amount = Annotated[int, Field(gt=0, lt=2**64)]
-HexAddress = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
 
 
 class _Signed(BaseModel, ABC):
@@ -42,14 +39,15 @@ class _Signed(BaseModel, ABC):
         signature: 65 bytes in hexadecimal.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Not strict as a whole, which would ask for an instance of `Mandate`; its fields are.
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
-    chain_id: int
+    chain_id: Annotated[int, Field(strict=True)]
     contract: HexAddress
     owner: HexAddress
-    deadline: Annotated[int, Field(ge=0, lt=2**40)]
-    signature: Annotated[str, Field(pattern="^0x([0-9a-f]{2})+$")]
+    deadline: Annotated[int, Field(strict=True, ge=0, lt=2**40)]
+    signature: Annotated[str, Field(pattern="^0x([0-9a-f]{2})+$", max_length=132)]
 
     def to_json(self) -> str:
         """The file's text."""

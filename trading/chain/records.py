@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
+from trading.chain.fields import HexAddress, Price, Seconds
 from trading.chain.sentences import time_text
 from trading.chain.states import BatchState
 from trading.chain.words import decode
@@ -162,11 +164,11 @@ class Mandate:
         open_to_buyers: whether a buyer may name it as seller in a batch of the buyer's own.
     """
 
-    max_buy_ueur_per_kwh: int
-    min_sell_ueur_per_kwh: int
-    valid_until: int
-    aggregator: str | None = None
-    open_to_buyers: bool = False
+    max_buy_ueur_per_kwh: Price
+    min_sell_ueur_per_kwh: Price
+    valid_until: Seconds
+    aggregator: HexAddress | None = None
+    open_to_buyers: Annotated[bool, Field(strict=True)] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

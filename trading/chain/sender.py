@@ -192,8 +192,32 @@ def rehearse(network: Network, call: Call) -> None:
         LedgerRevertedError: the contract would refuse it.
         LedgerError: the node refused or cannot be reached.
     """
-    fields = _question(sender=call.key.address, to=call.to, data=call.data, gas=call.gas)
-    _ask(network, call.interface, fields, "latest")
+    ask_as(
+        network,
+        call.interface,
+        sender=call.key.address,
+        to=call.to,
+        data=call.data,
+        gas=call.gas,
+    )
+
+
+def ask_as(
+    network: Network,
+    interface: Interface,
+    *,
+    sender: str,
+    to: ChecksumAddress | None,
+    data: bytes,
+    gas: int,
+) -> bytes:
+    """What a call of `sender`'s would return at the latest block; its key is not needed.
+
+    Raises:
+        As `rehearse`.
+    """
+    fields = _question(sender=sender, to=to, data=data, gas=gas)
+    return _ask(network, interface, fields, "latest")
 
 
 def explained(

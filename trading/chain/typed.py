@@ -35,6 +35,23 @@ class Domain:
 
     def message(self, kind: str, content: Mapping[str, Any]) -> SignableMessage:
         """The EIP-712 message of one type of `contracts/eip712.json`."""
+        types, domain = self._described(kind)
+        return encode_typed_data(domain, types, dict(content))
+
+    def typed_data(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """The same as a wallet takes it (`eth_signTypedData_v4`), ready for JSON."""
+        types, domain = self._described(kind)
+        kinds = {"name": "string", "version": "string", "chainId": "uint256"}
+        of_domain = [{"name": name, "type": kinds.get(name, "address")} for name in domain]
+        return {
+            "types": {"EIP712Domain": of_domain, **types},
+            "primaryType": kind,
+            "domain": domain,
+            "message": dict(content),
+        }
+
+    def _described(self, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Types and domain of one kind of message."""
         described = artifacts.load(_CONTRACT).eip712
         types = {
             name: [dict(field) for field in fields]
@@ -46,7 +63,7 @@ class Domain:
             "chainId": self.chain_id,
             "verifyingContract": self.contract,
         }
-        return encode_typed_data(domain, types, dict(content))
+        return types, domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,7 @@ def address_of(text: str, name: str) -> str:
     Raises:
         OptionError: not an address, or one whose checksum shows a slip of the pen.
     """
-    from trading.chain.deployments import checked_address
+    from trading.chain.fields import checked_address
     from trading.errors import OptionError
 
     try:

@@ -134,8 +134,9 @@ def _tell(lot: LiveLot, place: Path, *, n_vehicles: int, pace_s: float) -> None:
         f"{n_vehicles} vehicles; every {minutes} min of their time take {pace_s:g} s here, or a "
         f"quarter of it where nothing is traded.\n"
         f"{len(lot.operators)} operators check each batch, and {lot.consortium.quorum()} must "
-        "confirm it. Contract, votes and settlement are real; chargers, meters, batteries, wallets "
-        "and the demonstration euro are simulated, and the chain is gone at the end.\n"
+        "confirm it; all but the first ask a person about what breaks a rule.\n"
+        "Contract, votes and settlement are real; chargers, meters, batteries, wallets and the "
+        "demonstration euro are simulated, and the chain is gone at the end.\n"
         f"Log: {place / 'live.log'}\n"
         "End it with Ctrl-C.",
         err=True,

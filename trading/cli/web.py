@@ -24,6 +24,7 @@ from trading.cli.serve import (
 if TYPE_CHECKING:
     from trading.pages import Door
     from trading.web import DevelopmentIssuer, EngineDoor, Tokens
+    from trading.web.chain import ChainDoor
 
 LISTEN = "127.0.0.1:8800"
 SECRET_VARIABLE = "PEERCHARGE_CLIENT_SECRET"
@@ -106,6 +107,21 @@ def serve(
             help="A session of the development issuer's driver; may be repeated.",
         ),
     ] = None,
+    deployment: Annotated[
+        Path | None,
+        typer.Option(
+            "--deployment",
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="The deployments file: with --network, changes of the authority and acts of "
+            "drivers are shown, and sent with the key of PEERCHARGE_KEYSTORE if there is one.",
+        ),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option("--network", metavar="URL[,URL...]", help="Address of a node that runs."),
+    ] = None,
     cors_origin: Annotated[
         list[str] | None,
         typer.Option(
@@ -136,13 +152,18 @@ def serve(
     seed = publication.rules.seed if simulated_drivers else None
     tag_of = tags(salts, simulated_seed=seed)
     start_logs(log_format, "web")
-    with open_database(database, alone=False) as opened, _door(engine) as door:
+    with (
+        open_database(database, alone=False) as opened,
+        _door(engine) as door,
+        _chain(deployment, network) as chain,
+    ):
         source = Source(
             database=opened,
             publication=publication,
             tag_of=tag_of,
             door=door,
             runs=Runs(runs) if runs is not None else None,
+            chain=chain,
             replay=replay,
         )
         app = create_app(
@@ -227,6 +248,26 @@ def _tokens(
     return Tokens(
         issuer=issuer, audience=audience, keys=DiscoveredKeys(issuer), roles_claim=roles_claim
     )
+
+
+@contextmanager
+def _chain(deployment: Path | None, network: str | None) -> Iterator[ChainDoor | None]:
+    """The way to the chain, with the key of the environment if it names one."""
+    from trading.chain import Key
+    from trading.cli.ledger import consortium_at
+    from trading.errors import OptionError
+    from trading.web.chain import ChainDoor
+
+    if deployment is None and network is None:
+        yield None
+        return
+    if deployment is None:
+        raise OptionError("deployment", None, "the deployments file beside --network")
+    if network is None:
+        raise OptionError("network", None, "the address of a node beside --deployment")
+    key = Key.from_environment(name="the web service")
+    with consortium_at(deployment, network) as consortium:
+        yield ChainDoor(consortium=consortium, authority=key, sender=key)
 
 
 @contextmanager

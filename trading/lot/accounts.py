@@ -86,6 +86,8 @@ class Accounts:
     Attributes:
         vehicles: one row a session, as in `vehicles.csv`.
         load: one row an interval, as in `load.csv`: mean power in it.
+        drivers: one row a session in the order of `vehicles`: net cost, energy missing and state of
+            charge at departure, without trading (`_grid_only`) and with it; and wear.
         energy, money: the balances.
         cost_grid_only_ueur, cost_ueur: all drivers' net cost without and with trading,
             replacement and wear included.
@@ -96,6 +98,7 @@ class Accounts:
 
     vehicles: pd.DataFrame
     load: pd.DataFrame
+    drivers: pd.DataFrame
     energy: EnergyBalance
     money: MoneyBalance
     cost_grid_only_ueur: int
@@ -167,8 +170,26 @@ def accounts_of(run: LotRun) -> Accounts:
             "replacement_cost_ueur": replaced(missing),
         }
     )
+    order = vehicles.sort_values(["arrival", "session_id"]).index
+    alone = (stays.content_wh + run.alone_gained_wh) / stays.capacity_wh
+    drivers = pd.DataFrame(
+        {
+            "session_id": stays.ids,
+            "soc_departure_grid_only": alone.round(6),
+            "soc_departure": vehicles["soc_departure"],
+            "missing_grid_only_wh": missing_alone,
+            "missing_wh": missing,
+            "drawn_grid_only_wh": run.alone_wh,
+            "paid_grid_only_ueur": run.alone_bill_ueur,
+            "replacement_grid_only_ueur": replaced(missing_alone),
+            "wear_ueur": wear,
+            "net_cost_grid_only_ueur": net_alone,
+            "net_cost_ueur": net,
+        }
+    )
     return Accounts(
-        vehicles=vehicles.sort_values(["arrival", "session_id"], ignore_index=True),
+        vehicles=vehicles.loc[order].reset_index(drop=True),
+        drivers=drivers.loc[order].reset_index(drop=True),
         load=load_of(run),
         energy=EnergyBalance(
             grid_wh=int(run.grid_wh.sum()),

@@ -7,7 +7,7 @@ agreed trades move energy. What the lot itself does is in `lot.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -18,7 +18,7 @@ import pandas as pd
 from trading.lot.lot import Interval, Lot, Offers
 from trading.lot.stays import LotRules, Stays
 from trading.lot.terms import Terms
-from trading.market import PRIORITIES, Fills, Mechanism, PeerPrice, merge_small
+from trading.market import DEFAULT_MECHANISM, PRIORITIES, Fills, Mechanism, PeerPrice, merge_small
 from trading.market.orders import trade_table
 from trading.units import WH_PER_KWH, Int64Array
 
@@ -130,6 +130,23 @@ def simulate_lot(
     stays = Stays(sessions, rules)
     day = _Day(Lot(stays, terms), mechanism, agree)
     day.run(progress)
+    return _run_of(day, uncontested(stays, terms))
+
+
+def replayed(stays: Stays, terms: Terms, fills: Mapping[int, Fills]) -> LotRun:
+    """The run of a lot whose trades are known, such as those that a chain confirmed.
+
+    Args:
+        stays: the sessions under their rules.
+        terms: what things cost.
+        fills: what was agreed, by the start of its interval, Unix s.
+    """
+    day = _Day(Lot(stays, terms), PRIORITIES[DEFAULT_MECHANISM], None)
+    for interval in intervals_of(stays):
+        agreed = fills.get(interval.start_s)
+        day.lot.flow(interval, agreed)
+        if agreed is not None:
+            day.agreed.append((interval.start_s, np.arange(len(agreed)), agreed))
     return _run_of(day, uncontested(stays, terms))
 
 

@@ -49,6 +49,7 @@ from trading.store.schema import (
 from trading.store.sessions import Tabulated
 from trading.web.auth import Principal
 from trading.web.bays import bays_of
+from trading.web.chain import ChainDoor
 from trading.web.door import SessionDoor
 from trading.web.kept import Kept, Remembered
 from trading.web.runs import Runs
@@ -86,6 +87,7 @@ class Source:
         tag_of: what a session's account is registered under.
         door: where sessions that come in go; None where none are taken.
         runs: folders of finished runs; None without.
+        chain: the way to the chain; None where nothing is shown of what could be sent, nor sent.
         replay: whether the engine replays past days; then the lot's clock is where trading is.
         clock: Unix seconds.
         kept_s: see `KEPT_S`.
@@ -96,6 +98,7 @@ class Source:
     tag_of: TagOf
     door: SessionDoor | None = None
     runs: Runs | None = None
+    chain: ChainDoor | None = None
     replay: bool = False
     clock: Callable[[], float] = time.time
     kept_s: float = KEPT_S

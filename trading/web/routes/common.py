@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
+from trading.chain.contract import Contract
 from trading.store.requests import IsoTime
+from trading.web.act_rows import ArgumentOut, CallOut
 from trading.web.auth import Principal, Role, allow
-from trading.web.problems import documented
+from trading.web.chain import ChainDoor
+from trading.web.problems import Problem, documented
 from trading.web.source import Source
 
 Anyone = Annotated[Principal, allow(*Role)]
@@ -28,6 +31,21 @@ From = Annotated[Source, Depends(_source)]
 
 Since = Annotated[IsoTime | None, Query(description="From this time on.")]
 Until = Annotated[IsoTime | None, Query(description="Before this time.")]
+
+
+def _chain(source: From) -> ChainDoor:
+    if source.chain is None:
+        raise Problem(
+            503,
+            "this service has no way to the chain",
+            "Whoever runs it starts it with --deployment FILE and --network URL.",
+        )
+    return source.chain
+
+
+Chain = Annotated[ChainDoor, Depends(_chain)]
+"""Declared after the principal, so that who may not call learns nothing."""
+
 At = Annotated[
     IsoTime | None, Query(description="At this time; by default now, or where a replay is.")
 ]
@@ -41,6 +59,27 @@ BatchId = Annotated[str | None, Query(pattern="^0x[0-9a-f]{64}$")]
 def topic(name: str) -> APIRouter:
     """Routes of one topic; what all of them may answer is declared here."""
     return APIRouter(prefix="/api/v1", tags=[name], responses=documented(401, 403, 422, 429, 503))
+
+
+def call_out(contract: Contract, function: str, *arguments: Any, sender: str) -> CallOut:
+    """Every part of a call, to be shown."""
+    described = contract.interface.functions[function]
+    data, gas = contract.encoded(function, *arguments)
+    named = zip(described.input_names, described.input_types, arguments, strict=True)
+    return CallOut(
+        contract=contract.address,
+        function=function,
+        arguments=[
+            ArgumentOut(name=name, type=kind, value=_text(value)) for name, kind, value in named
+        ],
+        calldata="0x" + data.hex(),
+        sender=sender,
+        gas=gas,
+    )
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def iso(time: dt.datetime) -> str:
