@@ -15,7 +15,7 @@ from trading.web.auth import Allowed, Tokens
 from trading.web.issuer import DevelopmentIssuer
 from trading.web.limits import RateLimit, SecurityHeaders
 from trading.web.problems import Problem, ProblemOut, answer_problems, problem
-from trading.web.routes import events, ledger, market, runs, sessions, trades
+from trading.web.routes import events, ledger, market, nodes, runs, sessions, trades
 from trading.web.rows import HealthOut
 from trading.web.source import Source
 
@@ -27,7 +27,7 @@ accounts, series and runs out. Energy is in Wh, money in micro-euro (`ueur`), ti
 Lists answer in JSON, CSV or Parquet by `Accept`, a page at a time: `next` is the cursor of the next
 page. What is refused is told in `application/problem+json`, with what to do.
 """
-TOPICS = tuple(topic.router for topic in (sessions, market, trades, ledger, events, runs))
+TOPICS = tuple(topic.router for topic in (sessions, market, trades, ledger, nodes, events, runs))
 PER_S = 100.0
 BURST = 400
 """Requests that one caller may send a second, and at once."""
