@@ -50,6 +50,7 @@ from trading.web import (
     Role,
     Source,
     create_app,
+    nodes_at,
     refuse_unless_loopback,
 )
 from trading.web.app import BURST, PER_S
@@ -274,6 +275,7 @@ def live_lot(
             publication=publication,
             tag_of=cast.pseudonyms.find,
             door=EngineDoor(client, token=token),
+            nodes=stack.enter_context(nodes_at(addresses, token=people)),
             chain=chain,
             replay=True,
         )
