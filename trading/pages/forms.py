@@ -1,0 +1,191 @@
+"""Forms: labelled fields of the browser, buttons, and a question before something is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from trading.errors import OptionError
+from trading.pages.parts import icon, tag, text
+from trading.units import amount_ueur, price_ueur_per_kwh
+
+Act = Callable[[], Awaitable[None]]
+
+
+class Field:
+    """A text that a visitor types.
+
+    Attributes:
+        value: what it is now.
+    """
+
+    def __init__(self, label: str, *, value: str = "", hint: str = "", mode: str = "text") -> None:
+        """A field with its label; `mode` is the keyboard that a phone shows."""
+        self.value = value
+        with tag("div", "pc-field"):
+            with tag("label"):
+                text(label)
+                self._input = tag(
+                    "input", type="text", value=value, inputmode=mode, autocomplete="off",
+                    spellcheck="false",
+                ).on("change", self._typed, js_handler="e => emit(e.target.value)")  # fmt: skip
+                if hint:
+                    text(hint, classes="pc-quiet pc-hint")
+            self._complaint: Any = text("", "p", "pc-complaint", role="alert")
+            self._complaint.set_visibility(False)
+
+    def _typed(self, event: GenericEventArguments) -> None:
+        self.set(str(event.args))
+
+    def set(self, value: str) -> None:
+        """Put a text in."""
+        self.value = value.strip()
+        # What is typed and what is drawn must not part, or the next drawing takes it back.
+        self._input.props["value"] = value
+        self.complain("")
+
+    def complain(self, sentence: str) -> None:
+        """Say what is wrong with it; an empty text for nothing."""
+        self._complaint.set_text(sentence)
+        self._complaint.set_visibility(bool(sentence))
+        self._input.props["aria-invalid"] = "true" if sentence else "false"
+
+
+class Chooser:
+    """A select of the browser.
+
+    Attributes:
+        value: name of what is chosen.
+    """
+
+    def __init__(self, label: str, options: Mapping[str, str], *, value: str = "") -> None:
+        """Choose among `options`, shown text by name; `value` is the first unless given."""
+        self.value = value or next(iter(options), "")
+        with tag("div", "pc-field"), tag("label"):
+            text(label)
+            self._select = tag("select").on(
+                "change", self._chosen, js_handler="e => emit(e.target.value)"
+            )
+        self.offer(options)
+
+    def _chosen(self, event: GenericEventArguments) -> None:
+        self.value = str(event.args)
+
+    def offer(self, options: Mapping[str, str]) -> None:
+        """Let other options be chosen; the choice stays where it is among them."""
+        if self.value not in options:
+            self.value = next(iter(options), "")
+        self._select.clear()
+        with self._select:
+            for name, shown in options.items():
+                option = text(shown, "option", value=name)
+                if name == self.value:
+                    option.props["selected"] = True
+
+
+def button(label: str, act: Act, *, kind: str = "", said: str = "") -> Element:
+    """A button; `kind` is `main` or `bad`, `said` what a screen reader says of it instead."""
+    classes = "pc-button" + (f" pc-{kind}-act" if kind else "")
+    found = text(label, "button", classes, type="button")
+    if said:
+        found.props["aria-label"] = said
+    return found.on("click", act)
+
+
+@contextmanager
+def fold(title: str) -> Iterator[None]:
+    """A part that opens on demand."""
+    with tag("details", "pc-fold"):
+        text(title, "summary")
+        yield
+
+
+class Question:
+    """A dialog that shows what will be sent, and asks once; Escape leaves it."""
+
+    def __init__(self, close: str) -> None:
+        """A dialog that is not open; `close` is the text of the button that leaves it."""
+        self._close = close
+        self._box = tag("dialog", "pc-dialog")
+
+    @contextmanager
+    def show(self, title: str) -> Iterator[None]:
+        """Open it with what is built in this context."""
+        self._box.clear()
+        self._box.props["aria-label"] = title
+        with self._box:
+            text(title, "h2", tabindex="-1", autofocus=True)
+            yield
+            with tag("div", "pc-actions"):
+                button(self._close, self.leave)
+        self._box.run_method("showModal")
+
+    @contextmanager
+    def instead(self, title: str) -> Iterator[None]:
+        """Put something else in, while it is open."""
+        self._box.clear()
+        self._box.props["aria-label"] = title
+        with self._box:
+            text(title, "h2")
+            with tag("div", role="status"):
+                yield
+            with tag("div", "pc-actions"):
+                button(self._close, self.leave)
+
+    async def leave(self) -> None:
+        """Close it."""
+        self._box.run_method("close")
+
+
+def say(element: Any, content: str) -> None:
+    """Let an element of `text` say something else; nothing is sent where it says so already."""
+    if element.text != content:
+        element.set_text(content)
+
+
+def code(content: str) -> Element:
+    """Something to be copied as it stands."""
+    return text(content, "code", "pc-code")
+
+
+def notice(sentence: str, *, kind: str = "wait") -> Element:
+    """A sentence that is set off."""
+    with tag("div", f"pc-notice pc-{kind}-notice") as found:
+        icon("info" if kind != "bad" else "error_outline")
+        text(sentence, "p")
+    return found
+
+
+def price_of(field: Field, wrong: str) -> int | None:
+    """A price in EUR/kWh as typed, in micro-euro; None after a complaint of `wrong`."""
+    try:
+        return price_ueur_per_kwh(_point(field.value))
+    except OptionError:
+        field.complain(wrong)
+        return None
+
+
+def amount_of(field: Field, wrong: str) -> int | None:
+    """An amount in EUR as typed, in micro-euro; None after a complaint of `wrong`."""
+    try:
+        return amount_ueur(_point(field.value))
+    except OptionError:
+        field.complain(wrong)
+        return None
+
+
+def whole_of(field: Field, wrong: str, *, most: int) -> int | None:
+    """A whole number from 0 to `most` as typed; None after a complaint of `wrong`."""
+    if field.value.isascii() and field.value.isdecimal() and int(field.value) <= most:
+        return int(field.value)
+    field.complain(wrong)
+    return None
+
+
+def _point(number: str) -> str:
+    """A number with a decimal comma or point, with a point."""
+    return number.replace(",", ".") if number.count(",") == 1 and "." not in number else number
