@@ -30,7 +30,7 @@ LOOKS = (
 )
 """What a program that shows the lot reads again and again."""
 PAGE = "/"
-STAY_S = 90.0
+STAY_S = 60.0
 """How long a visitor has a page open before it opens it anew."""
 ALL_HERE_S = 20.0
 """Within this time all visitors have come."""

@@ -40,7 +40,7 @@ from trading.operators.questions import Ask
 from trading.operators.service import OperatorService
 from trading.pages import DevelopmentDoor, Identity, attach_pages
 from trading.publication import Publication, read_publication
-from trading.serving import address_of, serving
+from trading.serving import address_of, answer_between_work, serving
 from trading.store import open_database
 from trading.units import UEUR_PER_EUR
 from trading.web import (
@@ -208,6 +208,7 @@ def live_lot(
     """
     host, _port = address_of(listen)
     refuse_unless_loopback(host)
+    answer_between_work()
     with serving(FastAPI(), listen):
         # An address that is taken is told before anything is founded.
         pass

@@ -103,10 +103,12 @@ def run(
     from trading.engine.simulated_drivers import SimulatedDrivers
     from trading.errors import OptionError
     from trading.publication import read_publication
+    from trading.serving import answer_between_work
     from trading.store import open_database
     from trading.store.requests import token_of_environment
 
     start_logs(log_format, "engine")
+    answer_between_work()
     publication = read_publication(market)
     token = token_of_environment()
     key = Key.from_environment(name="engine")

@@ -159,7 +159,7 @@ def serve(
     """
     from trading.pages import attach_pages
     from trading.publication import read_publication
-    from trading.serving import address_of, serving
+    from trading.serving import address_of, answer_between_work, serving
     from trading.store import open_database
     from trading.web import RateLimit, Runs, Source, create_app
 
@@ -170,6 +170,7 @@ def serve(
     seed = publication.rules.seed if simulated_drivers else None
     tag_of = tags(salts, simulated_seed=seed)
     start_logs(log_format, "web")
+    answer_between_work()
     with (
         open_database(database, alone=False) as opened,
         _door(engine) as door,

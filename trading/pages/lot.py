@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 from typing import Any
@@ -164,11 +165,13 @@ class LotView:
         # Of now whoever stands there now, and not who did when the minute began.
         is_live = self.past is None and not self._now["is_replay"]
         asked = {} if is_live else {"at": _iso(at)}
-        vehicles = await visit.rows("/vehicles", **asked) if is_party else []
-        trades = await visit.rows("/trades", since=_iso(begins), until=_iso(begins + step))
-        saved = await visit.get("/savings", since=_iso(since), until=_iso(begins + step))
-        load = await visit.rows("/load", since=_iso(since), until=_iso(now + step))
-        prices = await visit.rows("/prices", since=_iso(since), until=_iso(now + step))
+        vehicles, trades, saved, load, prices = await asyncio.gather(
+            visit.rows("/vehicles", **asked) if is_party else _nobody(),
+            visit.rows("/trades", since=_iso(begins), until=_iso(begins + step)),
+            visit.get("/savings", since=_iso(since), until=_iso(begins + step)),
+            visit.rows("/load", since=_iso(since), until=_iso(now + step)),
+            visit.rows("/prices", since=_iso(since), until=_iso(now + step)),
+        )
         bays, limit_w = self._now["bays"], self._now["vehicles_limit_w"]
         when = (at, since, now, self._state_name(), bays, limit_w)
         seen = (when, vehicles, trades, saved, load, prices)
@@ -325,6 +328,10 @@ def _set(element: Element, values: dict[str, str]) -> None:
     changed = {name: value for name, value in values.items() if element.props.get(name) != value}
     if changed:
         element.props.update(changed)
+
+
+async def _nobody() -> list[dict[str, Any]]:
+    return []
 
 
 def _say(element: Any, content: str) -> None:
