@@ -23,7 +23,7 @@ from trading.cli.serve import (
 
 if TYPE_CHECKING:
     from trading.pages import Door
-    from trading.web import DevelopmentIssuer, EngineDoor, Tokens
+    from trading.web import DevelopmentIssuer, EngineDoor, Nodes, Tokens
     from trading.web.chain import ChainDoor
 
 LISTEN = "127.0.0.1:8800"
@@ -44,6 +44,15 @@ def serve(
             metavar="URL",
             help="The engine's address, to which sessions go; it asks for the token in "
             "PEERCHARGE_SESSIONS_TOKEN or its _FILE. Without it none are taken.",
+        ),
+    ] = None,
+    operator: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--operator",
+            metavar="URL",
+            help="An operator's node, for which its people may act here; may be repeated. It asks "
+            "for the token in PEERCHARGE_OPERATOR_TOKEN or its _FILE.",
         ),
     ] = None,
     runs: Annotated[
@@ -122,6 +131,15 @@ def serve(
         str | None,
         typer.Option("--network", metavar="URL[,URL...]", help="Address of a node that runs."),
     ] = None,
+    operator_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--operator-of",
+            metavar="ADDRESS",
+            help="An operator whose node the development issuer's operator may act for; may be "
+            "repeated.",
+        ),
+    ] = None,
     cors_origin: Annotated[
         list[str] | None,
         typer.Option(
@@ -156,12 +174,14 @@ def serve(
         open_database(database, alone=False) as opened,
         _door(engine) as door,
         _chain(deployment, network) as chain,
+        _nodes(operator or []) as nodes,
     ):
         source = Source(
             database=opened,
             publication=publication,
             tag_of=tag_of,
             door=door,
+            nodes=nodes,
             runs=Runs(runs) if runs is not None else None,
             chain=chain,
             replay=replay,
@@ -174,7 +194,7 @@ def serve(
             issuer=own_issuer,
         )
         pages_door = (
-            _development_door(own_issuer, tuple(driver_of or ()))
+            _development_door(own_issuer, tuple(driver_of or ()), tuple(operator_of or ()))
             if own_issuer is not None
             else _oidc_door(issuer, client_id, address, tokens)
         )
@@ -182,19 +202,23 @@ def serve(
             attach_pages(app, pages_door)
         with serving(app, listen, websockets=True, most_connections=MOST_CONNECTIONS) as served:
             if own_issuer is not None:
-                printed = own_issuer.token_of_each_role(driver_of=tuple(driver_of or ()))
+                printed = own_issuer.token_of_each_role(
+                    driver_of=tuple(driver_of or ()), operator_of=tuple(operator_of or ())
+                )
                 for role, token in printed.items():
                     typer.echo(f"{role} {token}")
             typer.echo(f"serving {served}", err=True)
             ended_by_signals(threading.Event()).wait()
 
 
-def _development_door(issuer: DevelopmentIssuer, driver_of: tuple[str, ...]) -> Door:
+def _development_door(
+    issuer: DevelopmentIssuer, driver_of: tuple[str, ...], operator_of: tuple[str, ...]
+) -> Door:
     from trading.pages import DevelopmentDoor, Identity
     from trading.web import Role
 
     identities = [
-        Identity(name=role.value, role=role)
+        Identity(name=role.value, role=role, owners=operator_of if role is Role.OPERATOR else ())
         for role in (Role.AGGREGATOR, Role.OPERATOR, Role.AUTHORITY)
     ] + [
         Identity(name=f"driver-{name}", role=Role.DRIVER, label=name, sessions=(name,))
@@ -294,3 +318,20 @@ def _door(engine: str | None) -> Iterator[EngineDoor | None]:
         raise OptionError("engine", engine, "the engine's address, such as http://127.0.0.1:8700")
     with httpx.Client(base_url=engine, timeout=TIMEOUT_S) as client:
         yield EngineDoor(client, token=token)
+
+
+@contextmanager
+def _nodes(addresses: list[str]) -> Iterator[Nodes | None]:
+    from trading.errors import OptionError
+    from trading.operators.http import TOKEN_VARIABLE
+    from trading.store.requests import secret_of_environment
+    from trading.web import nodes_at
+
+    if not addresses:
+        yield None
+        return
+    token = secret_of_environment(TOKEN_VARIABLE, os.environ)
+    if token is None:
+        raise OptionError(TOKEN_VARIABLE, "", "the token that the operators' nodes ask for")
+    with nodes_at(addresses, token=token) as nodes:
+        yield nodes

@@ -247,7 +247,7 @@ def check_answer(
         )
     if not reason and vote != question.own_vote:
         raise OptionError(
-            "reason", reason, f"why, since the node itself would have {question.own_vote} it"
+            "reason", reason, f"a reason, since the node itself would have {question.own_vote} it"
         )
     named = [name for name in sorted(stays) if _names(reason, name)]
     if vote == "rejected" and named:

@@ -5,6 +5,7 @@ from trading.web.auth import DiscoveredKeys, Role, Tokens
 from trading.web.door import EngineDoor
 from trading.web.issuer import DevelopmentIssuer, refuse_unless_loopback
 from trading.web.limits import RateLimit
+from trading.web.nodes import Nodes, OperatorDoor, nodes_at
 from trading.web.runs import Runs
 from trading.web.source import Source
 
@@ -12,11 +13,14 @@ __all__ = [
     "DevelopmentIssuer",
     "DiscoveredKeys",
     "EngineDoor",
+    "Nodes",
+    "OperatorDoor",
     "RateLimit",
     "Role",
     "Runs",
     "Source",
     "Tokens",
     "create_app",
+    "nodes_at",
     "refuse_unless_loopback",
 ]

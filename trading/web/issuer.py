@@ -68,10 +68,16 @@ class DevelopmentIssuer:
         header = {"alg": "ES256", "kid": _KEY_ID}
         return jwt.encode(header, usual | claims, self._key, algorithms=["ES256"])
 
-    def token_of_each_role(self, *, driver_of: Sequence[str] = ()) -> dict[str, str]:
-        """A token a role; the driver's is for these sessions."""
+    def token_of_each_role(
+        self, *, driver_of: Sequence[str] = (), operator_of: Sequence[str] = ()
+    ) -> dict[str, str]:
+        """A token a role; the driver's is for these sessions, the operator's for these nodes."""
         return {
-            role.value: self.token(role, sessions=driver_of if role is Role.DRIVER else ())
+            role.value: self.token(
+                role,
+                sessions=driver_of if role is Role.DRIVER else (),
+                owners=operator_of if role is Role.OPERATOR else (),
+            )
             for role in Role
         }
 

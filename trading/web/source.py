@@ -52,6 +52,7 @@ from trading.web.bays import bays_of
 from trading.web.chain import ChainDoor
 from trading.web.door import SessionDoor
 from trading.web.kept import Kept, Remembered
+from trading.web.nodes import Nodes
 from trading.web.runs import Runs
 
 KEPT_S = 1.0
@@ -86,6 +87,7 @@ class Source:
         publication: the lot's market.
         tag_of: what a session's account is registered under.
         door: where sessions that come in go; None where none are taken.
+        nodes: of operators, for which people may act; None where none are reached.
         runs: folders of finished runs; None without.
         chain: the way to the chain; None where nothing is shown of what could be sent, nor sent.
         replay: whether the engine replays past days; then the lot's clock is where trading is.
@@ -97,6 +99,7 @@ class Source:
     publication: Publication
     tag_of: TagOf
     door: SessionDoor | None = None
+    nodes: Nodes | None = None
     runs: Runs | None = None
     chain: ChainDoor | None = None
     replay: bool = False

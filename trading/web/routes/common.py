@@ -19,6 +19,7 @@ Anyone = Annotated[Principal, allow(*Role)]
 LotParty = Annotated[Principal, allow(Role.DRIVER, Role.AGGREGATOR, Role.OPERATOR)]
 Consortium = Annotated[Principal, allow(Role.AGGREGATOR, Role.OPERATOR, Role.AUTHORITY)]
 Aggregator = Annotated[Principal, allow(Role.AGGREGATOR)]
+Operator = Annotated[Principal, allow(Role.OPERATOR)]
 
 
 # A dependency that waits for nothing is async: the others are given a thread for each request.
