@@ -12,14 +12,14 @@ from fastapi import FastAPI
 from nicegui import app as nicegui_app
 from nicegui import core, ui
 
-from trading.pages import lot, trade, trades
+from trading.pages import lot, operator, trade, trades
 from trading.pages.client import Api
 from trading.pages.signin import DevelopmentDoor, Door, Identity, OidcDoor
 from trading.pages.site import Page, Site, register
 
 __all__ = ["PAGES", "DevelopmentDoor", "Door", "Identity", "OidcDoor", "attach_pages"]
 
-PAGES: tuple[Page, ...] = (lot.PAGE, trades.PAGE, trade.PAGE)
+PAGES: tuple[Page, ...] = (lot.PAGE, trades.PAGE, trade.PAGE, operator.PAGE)
 STATIC = Path(__file__).parent / "static"
 RECONNECT_S = 10.0
 
