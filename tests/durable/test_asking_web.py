@@ -91,6 +91,7 @@ def test_nodes_are_listed_with_how_each_is(town: Town) -> None:
     assert (mine["status"], mine["open_questions"], mine["open_batches"]) == ("ok", 1, 1)
     assert mine["head"] > 0
     assert mine["lag_s"] >= 0
+    assert -5 < mine["chain_age_s"] < 60
     assert [row["is_own"] for row in rows] == [True, False, False]
     assert [row["has_same_market"] for row in rows] == [True, True, None]
     assert (other["asks"], other["open_questions"]) == ("nothing", 0)

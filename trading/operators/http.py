@@ -144,12 +144,14 @@ def operator_health(operator: OperatorService) -> tuple[bool, Mapping[str, Any]]
     beat = operator.heartbeat
     lag_s = operator.clock() - beat.looked_at if beat.looked_at else None
     is_well = not beat.problem and lag_s is not None and lag_s < STALE_S
+    chain_age_s = operator.clock() - beat.chain_time_s if beat.chain_time_s else None
     return is_well, {
         "service": "operator",
         "operator": operator.key.address,
         "seat": beat.seat,
         "head": beat.head,
         "lag_s": None if lag_s is None else round(lag_s, 3),
+        "chain_age_s": None if chain_age_s is None else round(chain_age_s, 3),
         "open_batches": beat.waiting,
         "asks": operator.asks,
         "open_questions": beat.asked,

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from nicegui import app as nicegui_app
 from nicegui import core, ui
 
-from trading.pages import authority, driver, lot, trade, trades
+from trading.pages import authority, driver, lot, operator, trade, trades
 from trading.pages.client import Api
 from trading.pages.signin import DevelopmentDoor, Door, Identity, OidcDoor
 from trading.pages.site import Page, Site, register
@@ -23,8 +23,9 @@ PAGES: tuple[Page, ...] = (
     lot.PAGE,
     trades.PAGE,
     trade.PAGE,
-    driver.PAGE,
+    operator.PAGE,
     authority.PAGE,
+    driver.PAGE,
 )
 STATIC = Path(__file__).parent / "static"
 RECONNECT_S = 10.0

@@ -11,7 +11,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from trading.pages.charts import drawn_load, drawn_prices, load_chart, price_chart
-from trading.pages.parts import Rows, button, empty, figures, icon, tag, text
+from trading.pages.parts import Rows, button, empty, figures, icon, say, tag, text
 from trading.pages.site import Page, Visit
 from trading.web.auth import Role
 
@@ -211,10 +211,10 @@ class LotView:
     def _show_clock(self, at: dt.datetime, since: dt.datetime, now: dt.datetime) -> None:
         t, shown = self.visit.text, self.visit.shown
         said = f"{shown.day(at)}, {shown.clock(at)}"
-        _say(self.clock, said)
+        say(self.clock, said)
         _set(self.clock, {"datetime": _iso(at)})
-        _say(self.state, t(f"lot.is_{self._state_name()}"))
-        _say(self.since, t("lot.since", time=shown.moment(since)))
+        say(self.state, t(f"lot.is_{self._state_name()}"))
+        say(self.since, t("lot.since", time=shown.moment(since)))
         step = self._step()
         _set(
             self.slider,
@@ -247,7 +247,7 @@ class LotView:
             "sellers_income": shown.money(saved["sellers_income_ueur"]),
         }
         for name, value in values.items():
-            _say(self.figures[t(f"lot.{name}")], value)
+            say(self.figures[t(f"lot.{name}")], value)
 
     def _drawing(
         self, vehicles: list[dict[str, Any]], flows: list[dict[str, Any]]
@@ -332,11 +332,6 @@ def _set(element: Element, values: dict[str, str]) -> None:
 
 async def _nobody() -> list[dict[str, Any]]:
     return []
-
-
-def _say(element: Any, content: str) -> None:
-    if element.text != content:
-        element.set_text(content)
 
 
 def _floor(at: dt.datetime, step: dt.timedelta) -> dt.datetime:

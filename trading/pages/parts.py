@@ -18,9 +18,26 @@ def tag(name: str, classes: str = "", **attributes: str | bool) -> Element:
     return _with(Element(name), classes, attributes)
 
 
-def text(content: str, name: str = "span", classes: str = "", **attributes: str | bool) -> Element:
+def text(
+    content: str, name: str = "span", classes: str = "", **attributes: str | bool
+) -> TextElement:
     """An element that holds a text, never HTML."""
-    return _with(TextElement(tag=name, text=content), classes, attributes)
+    found = TextElement(tag=name, text=content)
+    _with(found, classes, attributes)
+    return found
+
+
+def say(element: TextElement, content: str) -> None:
+    """Let an element hold another text; nothing is sent where it is the same."""
+    if element.text != content:
+        element.set_text(content)
+
+
+def focus(element: Element) -> None:
+    """Let the keyboard go on from an element, once the browser shows it."""
+    ui.run_javascript(
+        f"setTimeout(() => document.getElementById('{element.html_id}')?.focus(), 50)"
+    )
 
 
 def link(content: str, to: str, classes: str = "") -> Element:
@@ -74,7 +91,7 @@ def refusal(title: str, error: Problem) -> Element:
     return found
 
 
-def figures(values: dict[str, str]) -> dict[str, Element]:
+def figures(values: dict[str, str]) -> dict[str, TextElement]:
     """A row of numbers, each under its name; gives the elements of the numbers by name."""
     found = {}
     with tag("dl", "pc-figures"):

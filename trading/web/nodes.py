@@ -44,6 +44,7 @@ class NodeHealth(BaseModel):
     seat: int | None
     head: int
     lag_s: float | None
+    chain_age_s: float | None
     open_batches: int
     asks: str
     open_questions: int
@@ -65,6 +66,9 @@ class NodeRow(BaseModel):
     seat: int | None = Field(description="Null without one, as what follows without an answer.")
     head: int | None = Field(description="Last block that it has seen.")
     lag_s: float | None = Field(description="Seconds since its last complete look.")
+    chain_age_s: float | None = Field(
+        description="Seconds since the time of the last block, by the node's clock."
+    )
     open_batches: int | None = Field(description="Pending, without its vote on the chain.")
     asks: str | None = Field(description="On what it asks people: nothing, findings or all.")
     open_questions: int | None = Field(description="Those that wait for a person.")
@@ -139,6 +143,7 @@ class OperatorDoor:
                 seat=None,
                 head=None,
                 lag_s=None,
+                chain_age_s=None,
                 open_batches=None,
                 asks=None,
                 open_questions=None,
