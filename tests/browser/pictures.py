@@ -1,0 +1,82 @@
+"""The pictures of docs/images that show pages: `python -m tests.browser.pictures docs/images`.
+
+Taken of a live lot, desktop width in light and phone width in dark.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.conftest import CHROMIUM_FLAGS, Lot, live, visitor
+from tests.tools import need_tool
+
+LOOKS = (("desktop", "light"), ("phone", "dark"))
+SELLER = "2_39_131_30_2019-10-29 15:50:58.909066"
+BUSY = "2019-10-29T17:30:00Z"
+LIMIT_S = 240.0
+
+
+def take(browser: Browser, lot: Lot, folder: Path, name: str, path: str, as_: str, look=None):
+    for width, theme in LOOKS:
+        with visitor(browser, lot, width=width, theme=theme) as who:
+            page = who.go(path, as_=as_)
+            page.wait_for_timeout(1_500)
+            if look is not None:
+                look(page)
+                page.wait_for_timeout(1_500)
+            page.screenshot(path=folder / f"page-{name}-{width}.png", full_page=True)
+
+
+def until(is_so, what: str) -> None:
+    limit = time.monotonic() + LIMIT_S
+    while not is_so():
+        if time.monotonic() > limit:
+            raise TimeoutError(what)
+        time.sleep(0.5)
+
+
+def slide(page: Page) -> None:
+    """To an interval in which many trade."""
+    slider = page.get_by_role("slider")
+    slider.evaluate("e => { e.value = 42; e.dispatchEvent(new Event('input')) }")
+
+
+def main(folder: Path) -> None:
+    with (
+        sync_playwright() as playwright,
+        tempfile.TemporaryDirectory() as temporary,
+        live(Path(temporary), "--pace", "0.6", "--engine-fault", "energy") as lot,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path=str(need_tool("chromium")), args=list(CHROMIUM_FLAGS)
+        )
+        until(
+            lambda: lot.get("/batches?state=pending&limit=1")["items"] and asked(browser, lot), "q"
+        )
+        take(browser, lot, folder, "operator", "/operator", "operator-2")
+        until(lambda: lot.get("/lot")["now"] > BUSY, "a busy hour")
+        take(browser, lot, folder, "lot", "/", "aggregator", slide)
+        take(browser, lot, folder, "trades", "/trades", "aggregator")
+        settled = lot.get("/trades?state=settled&order=desc&limit=1")["items"][0]["trade_id"]
+        take(browser, lot, folder, "trade", f"/trades/{settled}", "aggregator")
+        take(browser, lot, folder, "driver", "/driver", quote(f"driver-{SELLER}"))
+        take(browser, lot, folder, "authority", "/authority", "authority")
+        take(browser, lot, folder, "study", "/study", "aggregator")
+        browser.close()
+
+
+def asked(browser: Browser, lot: Lot) -> bool:
+    with visitor(browser, lot) as who:
+        page = who.go("/operator", as_="operator-2")
+        page.wait_for_timeout(1_000)
+        return page.get_by_text("Answer by").count() > 0
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
