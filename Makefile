@@ -1,4 +1,4 @@
-# Two commands to begin with: `make demo` and `make test`. Everything they install lives in .venv
+# Three commands to begin with: `make demo`, `make live` and `make test`. Everything they install lives in .venv
 # and contracts/node_modules.
 PYTHON ?= python3
 VENV   := .venv

@@ -72,6 +72,8 @@ def main(folder: Path) -> None:
 
 
 def asked(browser: Browser, lot: Lot) -> bool:
+    if not lot.get("/batches?state=pending&limit=1")["items"]:
+        return False
     with visitor(browser, lot) as who:
         page = who.go("/operator", as_="operator-2")
         page.wait_for_timeout(1_000)

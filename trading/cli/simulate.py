@@ -337,6 +337,8 @@ def demo(
     options = DayOptions(rules=LotRules(seed=seed), consensus=Consensus(network=network))
     source = Source(path=sample_path(), format="acn", date=DEMO_DATE)
     _run(source, options, out, site="Caltech's garage", as_json=as_json)
+    if not as_json:
+        typer.echo("See it live: `make live`, or `peercharge live`, trades it before your eyes.")
 
 
 def interval_seconds(text: str) -> int:
