@@ -8,7 +8,6 @@ from trading.pages.forms import (
     Chooser,
     Field,
     Question,
-    button,
     code,
     fold,
     notice,
@@ -16,7 +15,7 @@ from trading.pages.forms import (
     say,
     whole_of,
 )
-from trading.pages.parts import Rows, figures, refusal, tag, text
+from trading.pages.parts import Rows, button, figures, refusal, tag, text
 from trading.pages.site import Page, Visit
 from trading.pages.trades import short
 from trading.units import UEUR_PER_EUR
@@ -376,7 +375,7 @@ class AuthorityView:
             await self._ask({"change": "remove-operator", "operator": operator["address"]})
 
         said = t("authority.remove_seat", n=operator["seat"])
-        button(t("authority.remove"), remove, kind="bad", said=said)
+        button(t("authority.remove"), remove, kind="bad").props["aria-label"] = said
 
     def _show_aggregators(self, addresses: list[str]) -> None:
         self.aggregators.clear()
@@ -388,13 +387,22 @@ class AuthorityView:
                 text(self.visit.text("authority.no_aggregators"), "li", "pc-quiet")
 
     def _change_row(self, one: dict[str, Any]) -> list[str]:
-        arguments = ", ".join(f"{name} {value}" for name, value in one["arguments"].items())
+        arguments = ", ".join(
+            f"{name} {self._argument(name, value)}" for name, value in one["arguments"].items()
+        )
         return [
             self.visit.shown.moment(one["time"]),
             self.visit.text(f"authority.event_{one['name']}"),
             arguments or "–",
             str(one["block"]),
         ]
+
+    def _argument(self, name: str, value: Any) -> str:
+        if name in ("lowest", "highest", "spread"):
+            return self._price(int(value))
+        if isinstance(value, bool):
+            return self.visit.text(f"authority.{'yes' if value else 'no'}")
+        return str(value)
 
 
 _FIGURES = ("quorum", "price_band", "largest_spread", "state", "authority")

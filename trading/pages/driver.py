@@ -14,14 +14,13 @@ from trading.pages.forms import (
     Field,
     Question,
     amount_of,
-    button,
     code,
     fold,
     notice,
     price_of,
     say,
 )
-from trading.pages.parts import Rows, empty, figures, refusal, tag, text
+from trading.pages.parts import Rows, button, empty, figures, refusal, tag, text
 from trading.pages.site import Page, Visit
 from trading.pages.trades import short
 from trading.units import MAX_U32, UEUR_PER_EUR, eur_text

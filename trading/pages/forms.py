@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,10 +10,8 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from trading.errors import OptionError
-from trading.pages.parts import icon, tag, text
+from trading.pages.parts import button, icon, tag, text
 from trading.units import amount_ueur, price_ueur_per_kwh
-
-Act = Callable[[], Awaitable[None]]
 
 
 class Field:
@@ -85,15 +83,6 @@ class Chooser:
                 option = text(shown, "option", value=name)
                 if name == self.value:
                     option.props["selected"] = True
-
-
-def button(label: str, act: Act, *, kind: str = "", said: str = "") -> Element:
-    """A button; `kind` is `main` or `bad`, `said` what a screen reader says of it instead."""
-    classes = "pc-button" + (f" pc-{kind}-act" if kind else "")
-    found = text(label, "button", classes, type="button")
-    if said:
-        found.props["aria-label"] = said
-    return found.on("click", act)
 
 
 @contextmanager
