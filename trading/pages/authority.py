@@ -12,10 +12,9 @@ from trading.pages.forms import (
     fold,
     notice,
     price_of,
-    say,
     whole_of,
 )
-from trading.pages.parts import Rows, button, figures, refusal, tag, text
+from trading.pages.parts import Rows, button, figures, refusal, say, tag, text
 from trading.pages.site import Page, Visit
 from trading.pages.trades import short
 from trading.units import UEUR_PER_EUR

@@ -18,9 +18,8 @@ from trading.pages.forms import (
     fold,
     notice,
     price_of,
-    say,
 )
-from trading.pages.parts import Rows, button, empty, figures, refusal, tag, text
+from trading.pages.parts import Rows, button, empty, figures, refusal, say, tag, text
 from trading.pages.site import Page, Visit
 from trading.pages.trades import short
 from trading.units import MAX_U32, UEUR_PER_EUR, eur_text

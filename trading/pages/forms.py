@@ -130,12 +130,6 @@ class Question:
         self._box.run_method("close")
 
 
-def say(element: Any, content: str) -> None:
-    """Let an element of `text` say something else; nothing is sent where it says so already."""
-    if element.text != content:
-        element.set_text(content)
-
-
 def code(content: str) -> Element:
     """Something to be copied as it stands."""
     return text(content, "code", "pc-code")
