@@ -6,8 +6,8 @@ from typing import Any
 
 from trading.pages.forms import (
     Chooser,
+    Dialog,
     Field,
-    Question,
     code,
     fold,
     notice,
@@ -37,7 +37,7 @@ class AuthorityView:
     async def build(self) -> None:
         """Put the page into its frame, and keep it up to date."""
         t = self.visit.text
-        self.question = Question(t("authority.leave"))
+        self.dialog = Dialog(t("authority.leave"))
         self.figures = figures(dict.fromkeys((t(f"authority.{one}") for one in _FIGURES), "–"))
         with tag("div", "pc-two"):
             with tag("section", "pc-card"):
@@ -199,14 +199,14 @@ class AuthorityView:
         try:
             shown = await self.visit.send("POST", "/consortium/changes/preview", change)
         except Problem as error:
-            with self.question.show(title):
+            with self.dialog.show(title):
                 refusal(t("shell.refused"), error)
             return
 
         async def send() -> None:
             await self._send(title, change, shown["digest"])
 
-        with self.question.show(title):
+        with self.dialog.show(title):
             if not shown["is_accepted"]:
                 notice(t("authority.would_refuse", why=shown["refusal"]), kind="bad")
             self._differences(shown["differences"], is_accepted=shown["is_accepted"])
@@ -225,10 +225,10 @@ class AuthorityView:
                 "POST", "/consortium/changes", {"change": change, "digest": digest}
             )
         except Problem as error:
-            with self.question.instead(title):
+            with self.dialog.instead(title):
                 refusal(t("shell.refused"), error)
             return
-        with self.question.instead(title):
+        with self.dialog.instead(title):
             text(t("authority.sent", block=sent["block"]), "p")
             self._differences(sent["differences"], is_accepted=True)
             code(sent["transaction"])

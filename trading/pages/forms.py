@@ -93,7 +93,7 @@ def fold(title: str) -> Iterator[None]:
         yield
 
 
-class Question:
+class Dialog:
     """A dialog that shows what will be sent, and asks once; Escape leaves it."""
 
     def __init__(self, close: str) -> None:
