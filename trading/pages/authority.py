@@ -6,17 +6,15 @@ from typing import Any
 
 from trading.pages.forms import (
     Chooser,
+    Dialog,
     Field,
-    Question,
-    button,
     code,
     fold,
     notice,
     price_of,
-    say,
     whole_of,
 )
-from trading.pages.parts import Rows, figures, refusal, tag, text
+from trading.pages.parts import Rows, button, figures, refusal, say, tag, text
 from trading.pages.site import Page, Visit
 from trading.pages.trades import short
 from trading.units import UEUR_PER_EUR
@@ -39,7 +37,7 @@ class AuthorityView:
     async def build(self) -> None:
         """Put the page into its frame, and keep it up to date."""
         t = self.visit.text
-        self.question = Question(t("authority.leave"))
+        self.dialog = Dialog(t("authority.leave"))
         self.figures = figures(dict.fromkeys((t(f"authority.{one}") for one in _FIGURES), "–"))
         with tag("div", "pc-two"):
             with tag("section", "pc-card"):
@@ -201,14 +199,14 @@ class AuthorityView:
         try:
             shown = await self.visit.send("POST", "/consortium/changes/preview", change)
         except Problem as error:
-            with self.question.show(title):
+            with self.dialog.show(title):
                 refusal(t("shell.refused"), error)
             return
 
         async def send() -> None:
             await self._send(title, change, shown["digest"])
 
-        with self.question.show(title):
+        with self.dialog.show(title):
             if not shown["is_accepted"]:
                 notice(t("authority.would_refuse", why=shown["refusal"]), kind="bad")
             self._differences(shown["differences"], is_accepted=shown["is_accepted"])
@@ -227,10 +225,10 @@ class AuthorityView:
                 "POST", "/consortium/changes", {"change": change, "digest": digest}
             )
         except Problem as error:
-            with self.question.instead(title):
+            with self.dialog.instead(title):
                 refusal(t("shell.refused"), error)
             return
-        with self.question.instead(title):
+        with self.dialog.instead(title):
             text(t("authority.sent", block=sent["block"]), "p")
             self._differences(sent["differences"], is_accepted=True)
             code(sent["transaction"])
@@ -376,7 +374,7 @@ class AuthorityView:
             await self._ask({"change": "remove-operator", "operator": operator["address"]})
 
         said = t("authority.remove_seat", n=operator["seat"])
-        button(t("authority.remove"), remove, kind="bad", said=said)
+        button(t("authority.remove"), remove, kind="bad").props["aria-label"] = said
 
     def _show_aggregators(self, addresses: list[str]) -> None:
         self.aggregators.clear()
@@ -388,13 +386,22 @@ class AuthorityView:
                 text(self.visit.text("authority.no_aggregators"), "li", "pc-quiet")
 
     def _change_row(self, one: dict[str, Any]) -> list[str]:
-        arguments = ", ".join(f"{name} {value}" for name, value in one["arguments"].items())
+        arguments = ", ".join(
+            f"{name} {self._argument(name, value)}" for name, value in one["arguments"].items()
+        )
         return [
             self.visit.shown.moment(one["time"]),
             self.visit.text(f"authority.event_{one['name']}"),
             arguments or "–",
             str(one["block"]),
         ]
+
+    def _argument(self, name: str, value: Any) -> str:
+        if name in ("lowest", "highest", "spread"):
+            return self._price(int(value))
+        if isinstance(value, bool):
+            return self.visit.text(f"authority.{'yes' if value else 'no'}")
+        return str(value)
 
 
 _FIGURES = ("quorum", "price_band", "largest_spread", "state", "authority")

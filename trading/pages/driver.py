@@ -11,17 +11,15 @@ from nicegui import ui
 
 from trading.pages.forms import (
     Chooser,
+    Dialog,
     Field,
-    Question,
     amount_of,
-    button,
     code,
     fold,
     notice,
     price_of,
-    say,
 )
-from trading.pages.parts import Rows, empty, figures, refusal, tag, text
+from trading.pages.parts import Rows, button, empty, figures, refusal, say, tag, text
 from trading.pages.site import Page, Visit
 from trading.pages.trades import short
 from trading.units import MAX_U32, UEUR_PER_EUR, eur_text
@@ -60,7 +58,7 @@ class DriverView:
     async def build(self) -> None:
         """Put the page into its frame, and keep it up to date."""
         t = self.visit.text
-        self.question = Question(t("driver.leave"))
+        self.dialog = Dialog(t("driver.leave"))
         with tag("p", "pc-about"):
             self.phase = text("", "span", "pc-chip", role="status")
             self.stay = text("")
@@ -195,7 +193,7 @@ class DriverView:
         try:
             shown = await self.visit.send("POST", "/acts/preview", act)
         except Problem as error:
-            with self.question.show(title):
+            with self.dialog.show(title):
                 refusal(t("shell.refused"), error)
             return
         is_simulated = shown["wallet"] == "simulated"
@@ -206,7 +204,7 @@ class DriverView:
             else:
                 await self._sign_in_browser(title, act, shown)
 
-        with self.question.show(title):
+        with self.dialog.show(title):
             if not shown["is_accepted"]:
                 notice(t("driver.would_refuse", why=shown["refusal"]), kind="bad")
             text(said, "p")
@@ -235,14 +233,14 @@ class DriverView:
         try:
             shown = await self.visit.send("POST", "/deposits/preview", given)
         except Problem as error:
-            with self.question.show(title):
+            with self.dialog.show(title):
                 refusal(t("shell.refused"), error)
             return
 
         async def pay() -> None:
             await self._send(title, "/deposits/simulated", given)
 
-        with self.question.show(title):
+        with self.dialog.show(title):
             if not shown["is_accepted"]:
                 notice(t("driver.would_refuse", why=shown["refusal"]), kind="bad")
             said = t(
@@ -277,7 +275,7 @@ class DriverView:
         signature = told.get("signature") if isinstance(told, dict) else None
         if not signature:
             why = told.get("problem", "") if isinstance(told, dict) else ""
-            with self.question.instead(title):
+            with self.dialog.instead(title):
                 sentence = t("driver.no_wallet") if why == "none" else t("driver.not_signed")
                 notice(sentence if why in ("", "none") else f"{sentence} {why}", kind="bad")
                 code(shown["command"])
@@ -296,10 +294,10 @@ class DriverView:
         try:
             sent = await self.visit.send("POST", path, content)
         except Problem as error:
-            with self.question.instead(title):
+            with self.dialog.instead(title):
                 refusal(t("shell.refused"), error)
             return
-        with self.question.instead(title):
+        with self.dialog.instead(title):
             who = t("driver.by_simulated" if sent["signed_by"] != "owner" else "driver.by_owner")
             text(t("driver.sent", block=sent["block"], who=who), "p")
             code(sent["transaction"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,10 +10,8 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from trading.errors import OptionError
-from trading.pages.parts import icon, tag, text
+from trading.pages.parts import button, icon, tag, text
 from trading.units import amount_ueur, price_ueur_per_kwh
-
-Act = Callable[[], Awaitable[None]]
 
 
 class Field:
@@ -87,15 +85,6 @@ class Chooser:
                     option.props["selected"] = True
 
 
-def button(label: str, act: Act, *, kind: str = "", said: str = "") -> Element:
-    """A button; `kind` is `main` or `bad`, `said` what a screen reader says of it instead."""
-    classes = "pc-button" + (f" pc-{kind}-act" if kind else "")
-    found = text(label, "button", classes, type="button")
-    if said:
-        found.props["aria-label"] = said
-    return found.on("click", act)
-
-
 @contextmanager
 def fold(title: str) -> Iterator[None]:
     """A part that opens on demand."""
@@ -104,7 +93,7 @@ def fold(title: str) -> Iterator[None]:
         yield
 
 
-class Question:
+class Dialog:
     """A dialog that shows what will be sent, and asks once; Escape leaves it."""
 
     def __init__(self, close: str) -> None:
@@ -139,12 +128,6 @@ class Question:
     async def leave(self) -> None:
         """Close it."""
         self._box.run_method("close")
-
-
-def say(element: Any, content: str) -> None:
-    """Let an element of `text` say something else; nothing is sent where it says so already."""
-    if element.text != content:
-        element.set_text(content)
 
 
 def code(content: str) -> Element:
