@@ -16,7 +16,11 @@ from tests.browser.conftest import WIDTHS, visitor
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-PAGES = {"lot": ("/", "aggregator"), "trades": ("/trades", "aggregator")}
+PAGES = {
+    "lot": ("/", "aggregator"),
+    "trades": ("/trades", "aggregator"),
+    "operator": ("/operator", "operator-2"),
+}
 SERIOUS = ("serious", "critical")
 
 

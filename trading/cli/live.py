@@ -120,7 +120,8 @@ def live(
             _tell(lot, place, n_vehicles=len(frame), pace_s=pace)
             if tokens:
                 for role, token in lot.issuer.token_of_each_role(
-                    driver_of=tuple(driver_of or ())
+                    driver_of=tuple(driver_of or ()),
+                    operator_of=[operator.key.address for operator in lot.operators],
                 ).items():
                     typer.echo(f"{role} {token}")
             lot.run(stop)

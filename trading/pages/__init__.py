@@ -44,6 +44,8 @@ def attach_pages(app: FastAPI, door: Door, *, note_key: str = "shell.note") -> N
     nicegui_app.add_static_files("/pages/static", STATIC)
     for page in PAGES:
         register(site, page)
+    # A bar without a name, which tells nobody anything: pages say themselves what they wait for.
+    nicegui_app.config.quasar_config["loadingBar"]["skipHijack"] = True
     # Other sites have no business on the pages' socket.
     core.sio.eio.cors_allowed_origins = None
     ui.run_with(

@@ -106,18 +106,21 @@ class Desk:
         for batch_id, card in list(self._cards.items()):
             batch = by_id.get(batch_id)
             is_same = batch_id in pending and pending[batch_id]["said"] == card.batch["said"]
-            if is_same or card.is_over:
+            if not card.is_gone and (is_same or card.is_over or card.is_sending):
                 continue
             if batch is not None and card.batch["said"] == "asked" and card.is_begun:
                 card.end(batch)
                 continue
-            card.remove()
+            if not card.is_gone:
+                card.remove()
             del self._cards[batch_id]
         for batch_id in pending:
             if batch_id not in self._cards:
                 full = await self.visit.get(f"/operator-nodes/{self._node}/batches/{batch_id}")
                 with self._list:
-                    self._cards[batch_id] = Question(self.visit, full, self._answer)
+                    self._cards[batch_id] = Question(
+                        self.visit, full, self._answer, self._decided_one
+                    )
         for card in self._cards.values():
             card.show_time(now)
         self._none.set_visibility(not self._cards)
@@ -129,6 +132,8 @@ class Desk:
     async def _answer(self, batch_id: str, vote: Vote, reason: str) -> None:
         path = f"/operator-nodes/{self._node}/batches/{quote(batch_id, safe='')}/answer"
         await self.visit.send("POST", path, {"vote": vote, "reason": reason})
+
+    async def _decided_one(self) -> None:
         await self.refresh()
         focus(self._told)
 

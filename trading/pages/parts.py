@@ -35,7 +35,8 @@ def say(element: TextElement, content: str) -> None:
 
 def focus(element: Element) -> None:
     """Let the keyboard go on from an element, once the browser shows it."""
-    ui.run_javascript(
+    # By the element's own page: what was pressed may be gone from it.
+    element.client.run_javascript(
         f"setTimeout(() => document.getElementById('{element.html_id}')?.focus(), 50)"
     )
 

@@ -31,20 +31,29 @@ class Question:
     Attributes:
         batch_id: of the batch.
         is_begun: whether the visitor has typed or chosen something.
+        is_sending: whether a decision is on its way.
         is_over: whether the question ended before the eyes of a visitor who had begun.
+        is_gone: whether it is off the page.
     """
 
-    def __init__(self, visit: Visit, batch: dict[str, Any], send: Send) -> None:
+    def __init__(
+        self,
+        visit: Visit,
+        batch: dict[str, Any],
+        send: Send,
+        done: Callable[[], Awaitable[None]],
+    ) -> None:
         """Put a batch onto the page.
 
         Args:
             visit: who looks.
             batch: with its checks and trades, as the API has it.
             send: hands a decision on.
+            done: called when one was taken.
         """
-        self.visit, self.batch, self._send = visit, batch, send
+        self.visit, self.batch, self._send, self._done = visit, batch, send, done
         self.batch_id = str(batch["batch_id"])
-        self.is_over = False
+        self.is_sending = self.is_over = self.is_gone = False
         self._reason, self._vote = "", VOTES[0]
         self._is_sure = False
         self.card = tag("article", "pc-card")
@@ -58,6 +67,7 @@ class Question:
 
     def remove(self) -> None:
         """Take it off the page."""
+        self.is_gone = True
         self.card.delete()
 
     def show_time(self, now: dt.datetime) -> None:
@@ -80,8 +90,9 @@ class Question:
         """The question has ended; what it was is said in its place."""
         self.is_over, self.batch = True, {**self.batch, **batch}
         self._form.clear()
-        with self._form, tag("p", role="alert"):
-            text(ending(self.visit, self.batch))
+        with self._form:
+            text(ending(self.visit, self.batch) + ".", "p", "pc-against", role="alert")
+            button(self.visit.text("operator.put_away"), self.remove)
         say(self._time, "")
 
     # ------------------------------------------------------------------ what it shows
@@ -241,6 +252,9 @@ class Question:
 
     async def _decide(self) -> None:
         """Send what was chosen, once."""
+        if self.is_sending:
+            return
+        self.is_sending = True
         self._sure.props["inert"] = True
         try:
             await self._send(self.batch_id, self._vote, self._reason)
@@ -250,7 +264,10 @@ class Question:
             with self._alert:
                 self.visit.refusal(error)
             return
+        finally:
+            self.is_sending = False
         self._reason, self._is_sure = "", False
+        await self._done()
 
 
 def ending(visit: Visit, batch: dict[str, Any]) -> str:
