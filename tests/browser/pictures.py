@@ -5,21 +5,24 @@ Taken of a live lot, desktop width in light and phone width in dark.
 
 from __future__ import annotations
 
+import io
 import sys
-import tempfile
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.conftest import CHROMIUM_FLAGS, Lot, live, visitor
+from tests.browser.conftest import CHROMIUM_FLAGS, WIDTHS, Lot, live, visitor
 from tests.tools import need_tool
 
 LOOKS = (("desktop", "light"), ("phone", "dark"))
 SELLER = "2_39_131_30_2019-10-29 15:50:58.909066"
 BUSY = "2019-10-29T17:30:00Z"
 LIMIT_S = 240.0
+TALLEST = 1_700
 
 
 def take(browser: Browser, lot: Lot, folder: Path, name: str, path: str, as_: str, look=None):
@@ -30,7 +33,13 @@ def take(browser: Browser, lot: Lot, folder: Path, name: str, path: str, as_: st
             if look is not None:
                 look(page)
                 page.wait_for_timeout(1_500)
-            page.screenshot(path=folder / f"page-{name}-{width}.png", full_page=True)
+            tall = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)
+            across = WIDTHS[width][0]
+            taken = page.screenshot(
+                full_page=True, clip={"x": 0, "y": 0, "width": across, "height": tall}
+            )
+            picture = Image.open(io.BytesIO(taken)).convert("RGB").quantize(128)
+            picture.save(folder / f"page-{name}-{width}.png", optimize=True)
 
 
 def until(is_so, what: str) -> None:
@@ -48,26 +57,22 @@ def slide(page: Page) -> None:
 
 
 def main(folder: Path) -> None:
-    with (
-        sync_playwright() as playwright,
-        tempfile.TemporaryDirectory() as temporary,
-        live(Path(temporary), "--pace", "0.6", "--engine-fault", "energy") as lot,
-    ):
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(need_tool("chromium")), args=list(CHROMIUM_FLAGS)
         )
-        until(
-            lambda: lot.get("/batches?state=pending&limit=1")["items"] and asked(browser, lot), "q"
-        )
-        take(browser, lot, folder, "operator", "/operator", "operator-2")
-        until(lambda: lot.get("/lot")["now"] > BUSY, "a busy hour")
-        take(browser, lot, folder, "lot", "/", "aggregator", slide)
-        take(browser, lot, folder, "trades", "/trades", "aggregator")
-        settled = lot.get("/trades?state=settled&order=desc&limit=1")["items"][0]["trade_id"]
-        take(browser, lot, folder, "trade", f"/trades/{settled}", "aggregator")
-        take(browser, lot, folder, "driver", "/driver", quote(f"driver-{SELLER}"))
-        take(browser, lot, folder, "authority", "/authority", "authority")
-        take(browser, lot, folder, "study", "/study", "aggregator")
+        with TemporaryDirectory() as place, live(Path(place), "--pace", "0.6") as lot:
+            until(lambda: lot.get("/lot")["now"] > BUSY, "a busy hour")
+            take(browser, lot, folder, "lot", "/", "aggregator", slide)
+            take(browser, lot, folder, "trades", "/trades", "aggregator")
+            settled = lot.get("/trades?state=settled&order=desc&limit=1")["items"][0]["trade_id"]
+            take(browser, lot, folder, "trade", f"/trades/{settled}", "aggregator")
+            take(browser, lot, folder, "driver", "/driver", quote(f"driver-{SELLER}"))
+            take(browser, lot, folder, "authority", "/authority", "authority")
+        fault = ("--pace", "0.6", "--engine-fault", "energy")
+        with TemporaryDirectory() as place, live(Path(place), *fault) as lot:
+            until(lambda: asked(browser, lot), "a question")
+            take(browser, lot, folder, "operator", "/operator", "operator-2")
         browser.close()
 
 

@@ -245,3 +245,18 @@ def test_reading_waits_for_nobody_who_writes(filled, tmp_path):
             connection.execute(delete(TRADES))
             assert api.all_items("/trades", limit=1000) == before
         assert api.items("/trades") == []
+
+
+def test_a_replay_that_has_not_begun_stands_at_its_first_interval(tmp_path):
+    from tests.durable.lot import MARKET, PSEUDONYMS, sessions
+    from trading.engine.live import first_interval
+    from trading.store import open_database
+    from trading.store.sessions import SessionStore
+    from trading.web import Source
+
+    with open_database(str(tmp_path / "engine.db")) as database:
+        came = sessions(4)
+        SessionStore(database).add(came)
+        source = Source(database=database, publication=MARKET, tag_of=PSEUDONYMS.find, replay=True)
+        with source.look() as connection:
+            assert source.lot_time_s(connection) == first_interval(MARKET, came)

@@ -32,7 +32,7 @@ from trading.chain import BatchState, LedgerEvent
 from trading.chain.rebuild import Fold, Ledger, RebuiltBatch
 from trading.chain.records import Account, Mandate, Submission
 from trading.chain.words import WORD_BYTES
-from trading.engine.live import FLOWS
+from trading.engine.live import FLOWS, first_interval
 from trading.operators import TagOf
 from trading.publication import Publication
 from trading.store import Database
@@ -182,6 +182,10 @@ class Source:
             latest = connection.execute(query).scalar_one()
             if latest is not None:
                 return int(latest)
+            first = first_interval(self.publication, self.sessions(connection))
+            if first is not None:
+                # Nothing is traded yet: the replay stands where it begins.
+                return first
         return int(self.clock())
 
     def sessions(self, connection: Connection) -> pd.DataFrame:
