@@ -63,11 +63,11 @@ def main(folder: Path) -> None:
         )
         with TemporaryDirectory() as place, live(Path(place), "--pace", "0.6") as lot:
             until(lambda: lot.get("/lot")["now"] > BUSY, "a busy hour")
+            take(browser, lot, folder, "driver", "/driver", quote(f"driver-{SELLER}"))
             take(browser, lot, folder, "lot", "/", "aggregator", slide)
             take(browser, lot, folder, "trades", "/trades", "aggregator")
             settled = lot.get("/trades?state=settled&order=desc&limit=1")["items"][0]["trade_id"]
             take(browser, lot, folder, "trade", f"/trades/{settled}", "aggregator")
-            take(browser, lot, folder, "driver", "/driver", quote(f"driver-{SELLER}"))
             take(browser, lot, folder, "authority", "/authority", "authority")
         fault = ("--pace", "0.6", "--engine-fault", "energy")
         with TemporaryDirectory() as place, live(Path(place), *fault) as lot:
