@@ -42,13 +42,14 @@ class Lot:
 
 
 @contextmanager
-def live(folder: Path, *options: str) -> Iterator[Lot]:
+def live(folder: Path, *options: str, program: str = _MAIN) -> Iterator[Lot]:
     """`peercharge live` until the context ends."""
     printed = folder / "printed"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with printed.open("w", encoding="utf-8") as stream:
+        asked = ("live", "--listen", "127.0.0.1:0", "--tokens", *options)
         process = subprocess.Popen(
-            [sys.executable, "-c", _MAIN, "live", "--listen", "127.0.0.1:0", "--tokens", *options],
+            [sys.executable, "-c", program, *asked],
             stdout=stream, stderr=subprocess.STDOUT, env=environment, cwd=folder,
         )  # fmt: skip
         try:

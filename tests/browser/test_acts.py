@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from urllib.parse import quote
 
 import pytest
+from eth_account import Account
 from playwright.sync_api import expect
 
-from tests.browser.conftest import WAIT_MS, visitor
+from tests.browser.conftest import WAIT_MS, live, visitor
+from trading.chain import Key
 
 pytestmark = pytest.mark.xdist_group("browser")
+
+OWN_WALLETS = """
+import trading.live
+make = trading.live.ChainDoor
+trading.live.ChainDoor = lambda **parts: make(**(parts | {"wallet_of": None}))
+from trading.cli import main
+main()
+"""
+"""A live lot whose drivers hold their own keys, as in a real one."""
+
+WALLET = """
+window.ethereum = {request: async ({method, params}) =>
+  method === "eth_signTypedData_v4" ? await window.signed(params[0], params[1]) : []};
+"""
+"""A wallet of the browser, as far as a page sees it (EIP-1193)."""
 
 
 def a_buyer(day):
@@ -129,3 +147,35 @@ def test_a_driver_pays_in_and_takes_out(browser, day):
         dialog.get_by_role("button", name="Close").click()
         expect(money).to_contain_text("48.50 EUR")
         expect(moved.locator("tbody tr").first).to_contain_text("Withdrawal")
+
+
+def test_a_wallet_of_the_browsers_signs_for_a_driver_who_holds_its_key(browser, tmp_path):
+    with (
+        live(tmp_path, "--pace", "0", program=OWN_WALLETS) as lot,
+        visitor(browser, lot) as who,
+    ):
+        name, account = a_buyer(lot)
+        key, asked = Key.demonstration(0, f"driver {name}"), []
+
+        def sign(owner, data):
+            asked.append(owner)
+            signed = Account.sign_typed_data(key._account.key, full_message=json.loads(data))
+            return "0x" + bytes(signed.signature).hex()
+
+        page = who.go("/driver", as_=driver_of(name))
+        limits = page.locator("section").filter(has=page.get_by_role("heading", name="My limits"))
+        expect(page.get_by_text("You alone hold the key")).to_be_visible()
+        limits.get_by_role("button", name="Withdraw my limits").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text(f"peercharge account revoke {account} --sign-to FILE")
+        dialog.get_by_role("button", name="Sign with the browser's wallet").click()
+        expect(dialog).to_contain_text("This browser has no wallet")
+        dialog.get_by_role("button", name="Close").click()
+        page.expose_function("signed", sign)
+        page.evaluate(WALLET)
+        limits.get_by_role("button", name="Withdraw my limits").click()
+        dialog.get_by_role("button", name="Sign with the browser's wallet").click()
+        expect(dialog).to_contain_text("signed by you")
+        assert asked == [key.address]
+        dialog.get_by_role("button", name="Close").click()
+        expect(limits).to_contain_text("No limits are set")

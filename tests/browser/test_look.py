@@ -16,10 +16,13 @@ from tests.browser.conftest import WIDTHS, visitor
 
 pytestmark = pytest.mark.xdist_group("browser")
 
+DRIVER = "driver-2_39_131_30_2019-10-29%2015%3A50%3A58.909066"
 PAGES = {
     "lot": ("/", "aggregator"),
     "trades": ("/trades", "aggregator"),
     "operator": ("/operator", "operator-2"),
+    "authority": ("/authority", "authority"),
+    "driver": ("/driver", DRIVER),
 }
 SERIOUS = ("serious", "critical")
 

@@ -349,3 +349,61 @@ def test_an_outlook_says_what_it_knows_while_the_day_goes_on(tmp_path: Path) -> 
         assert told["at_departure"]["to_peers_wh"] >= told["now"]["to_peers_wh"]
         assert told["at_departure"]["soc"] <= told["now"]["soc"]
         assert told["grid_only"]["soc"] == told["soc_arrival"]
+
+
+def test_a_driver_who_took_everything_out_holds_up_nobody(tmp_path: Path) -> None:
+    with opened(tmp_path) as lot:
+        trade(lot)
+        buyer = Caller(lot, "driver", ("b-1",))
+        account = buyer.account
+        out = {"act": "withdrawal", "account": account["account"],
+               "amount_ueur": account["free_ueur"], "to": account["owner"]}  # fmt: skip
+        buyer.post("/acts/simulated", out)
+        frame = small_sessions().head(1)
+        late = {
+            "session_id": "late", "arrival": "2019-10-29T18:30:00Z",
+            "departure": "2019-10-29T19:30:00Z", "estimated_departure": None,
+            "battery_capacity_wh": 60_000, "soc_arrival": 0.4, "soc_source": "charger",
+            "need_wh": 5_000, "charge_power_w": int(frame["charge_power_w"].iloc[0]),
+            "discharge_power_w": 0, "reserve_soc": 0.2,
+        }  # fmt: skip
+        Caller(lot, "aggregator").post("/sessions", late)
+        assert not lot.engine.look(), "the new session has to be taken in first"
+        trade(lot)
+        assert Caller(lot, "driver", ("late",)).account["free_ueur"] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        ({"change": "pause"}, {"change": "unpause"}),
+        (
+            {"change": "set-largest-spread", "spread_ueur_per_kwh": 1},
+            {"change": "set-largest-spread", "spread_ueur_per_kwh": 50_000},
+        ),
+        (
+            {"change": "set-lot", "lot": 1, "account": 0},
+            {"change": "set-lot", "lot": 1, "account": 1},
+        ),
+    ],
+    ids=lambda one: one["change"],
+)
+def test_the_day_goes_on_after_what_stops_trading(
+    tmp_path: Path, change: dict[str, Any], back: dict[str, Any]
+) -> None:
+    with opened(tmp_path) as lot:
+        authority = Caller(lot, "authority")
+        while lot.engine.heartbeat.traded < 2:
+            if not lot.look():
+                lot.engine.wake.wait(0.02)
+        authority.change(change)
+        refused = lot.engine.heartbeat.traded + 2
+        while lot.engine.heartbeat.traded < refused:
+            if not lot.look():
+                lot.engine.wake.wait(0.02)
+        authority.change(back)
+        traded = trade(lot)
+        locked = lot.consortium.accounts()["locked_ueur"].sum()
+    assert set(traded["status"]) == {"settled"}
+    assert traded["batch_id"].nunique() >= 2
+    assert locked == 0

@@ -80,6 +80,9 @@ class SimulatedDrivers:
                         call = engine.consortium.call("enroll", *arguments, by=engine.key)
                         engine.outbox.write(connection, call, subject=tag)
                 elif amount and not account.free_ueur + account.locked_ueur:
+                    # A driver that was paid in for and has nothing left has taken it out itself.
+                    if _is_mined(connection, tag, "deposit"):
+                        continue
                     is_done = False
                     if not _is_written(connection, tag, "deposit"):
                         token = engine.consortium.token
@@ -112,8 +115,16 @@ def _check_deposits(engine: Engine) -> None:
         raise BalanceError("SimulatedDriversRefused", {"engine": engine.key.address}, sentence)
 
 
-def _is_written(connection: Connection, tag: str, purpose: str) -> bool:
+def _is_mined(connection: Connection, tag: str, purpose: str) -> bool:
+    return _is_written(connection, tag, purpose, state="mined")
+
+
+def _is_written(
+    connection: Connection, tag: str, purpose: str, *, state: str | None = None
+) -> bool:
     columns = TRANSACTIONS.c
     which = (columns.subject == tag) & (columns.purpose == purpose)
+    if state is not None:
+        which &= columns.state == state
     found = connection.execute(select(columns.id).where(which).limit(1)).first()
     return found is not None
