@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,9 @@ from trading.web import (
     EngineDoor,
     RateLimit,
     Role,
+    Runs,
     Source,
+    Studies,
     create_app,
     nodes_at,
     refuse_unless_loopback,
@@ -63,6 +65,7 @@ OPERATORS = 3
 QUORUM = 2
 """One of three may be silent, wrong or removed, and the lot goes on; two must reject a batch."""
 
+RUNS = "runs"
 DATABASE = "engine.db"
 MARKET = "market.toml"
 FOUNDED_BEFORE_S = 900
@@ -271,6 +274,8 @@ def live_lot(
             lock=lock,
             sent=engine.wake.set,
         )
+        runs = folder / RUNS
+        runs.mkdir(exist_ok=True)
         source = Source(
             database=stack.enter_context(open_database(file, alone=False)),
             publication=publication,
@@ -278,6 +283,8 @@ def live_lot(
             door=EngineDoor(client, token=token),
             nodes=stack.enter_context(nodes_at(addresses, token=people)),
             chain=chain,
+            runs=Runs(runs),
+            studies=stack.enter_context(closing(Studies(runs))),
             replay=True,
         )
         issuer = DevelopmentIssuer()

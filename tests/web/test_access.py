@@ -54,6 +54,11 @@ MATRIX = {
     ("GET", "/api/v1/runs/{run}/tables/{table}"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}/figures/{figure}"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}/report"): CONSORTIUM,
+    ("GET", "/api/v1/studies/options"): CONSORTIUM,
+    ("GET", "/api/v1/studies"): CONSORTIUM,
+    ("POST", "/api/v1/studies"): CONSORTIUM,
+    ("GET", "/api/v1/studies/{study}"): CONSORTIUM,
+    ("POST", "/api/v1/studies/{study}/cancel"): CONSORTIUM,
 }
 """Decided here once more, by hand: what a route lets in is not what the route says."""
 
@@ -63,7 +68,7 @@ NODE = f"0x{7:040x}"
 
 def call(api, method, path, headers):
     place = path.format(session_id="x", trade_id="x", batch_id="x", account=1, run="x", table="x",
-                        figure="x", operator=NODE)  # fmt: skip
+                        figure="x", operator=NODE, study="x")  # fmt: skip
     body = {"json": []} if method == "POST" else {}
     return api.client.request(method, place, headers=headers, **body)
 

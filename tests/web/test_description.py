@@ -24,6 +24,7 @@ schema = schemathesis.openapi.from_dict(DESCRIPTION).exclude(path_regex=ON_CHAIN
 
 RELATED = (
     "POST /api/v1/sessions",
+    "POST /api/v1/studies",
     "GET /api/v1/load",
     "GET /api/v1/prices",
     "GET /api/v1/savings",

@@ -30,7 +30,7 @@ from trading.cli.simulate import (
     Wear,
     Zone,
     interval_seconds,
-    progress_bars,
+    progress_told,
 )
 
 SPREAD = 0.3
@@ -101,6 +101,14 @@ def compare(
             "departure, each in turn; 0 to leave that out.",
         ),
     ] = LIARS,
+    progress_form: Annotated[
+        str,
+        typer.Option(
+            "--progress",
+            metavar="bars|lines",
+            help="How progress is told on stderr: bars on a terminal, or lines of JSON.",
+        ),
+    ] = "bars",
     as_json: Json = False,
 ) -> None:
     """Compare market mechanisms and prices on the same days: welfare, fairness, peak, incentives.
@@ -162,7 +170,7 @@ def compare(
         timezone=timezone,
         assignment=assignment,
     )
-    with output_folder(out) as folder, progress_bars() as progress:
+    with output_folder(out) as folder, progress_told(progress_form) as progress:
         result = compared(
             stays.frame,
             rules=rules,

@@ -406,6 +406,29 @@ def _run(source: Source, options: DayOptions, out: Path, *, site: str, as_json: 
 
 
 @contextmanager
+def progress_told(how: str) -> Iterator[Progress]:
+    """Progress on stderr: `bars` for people, `lines` of JSON for programs.
+
+    Raises:
+        OptionError: neither.
+    """
+    from trading.errors import OptionError
+
+    if how == "bars":
+        with progress_bars() as tell:
+            yield tell
+        return
+    if how != "lines":
+        raise OptionError("progress", how, "bars or lines")
+
+    def told(what: str, done: int, total: int) -> None:
+        line = json.dumps({"name": what, "done": done, "total": total})
+        print(line, file=sys.stderr, flush=True)
+
+    yield told
+
+
+@contextmanager
 def progress_bars() -> Iterator[Progress]:
     """A bar a phase, on stderr and only where someone looks at it."""
     from rich.console import Console

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +23,7 @@ from trading.cli.serve import (
 
 if TYPE_CHECKING:
     from trading.pages import Door
-    from trading.web import DevelopmentIssuer, EngineDoor, Nodes, Tokens
+    from trading.web import DevelopmentIssuer, EngineDoor, Nodes, Studies, Tokens
     from trading.web.chain import ChainDoor
 
 LISTEN = "127.0.0.1:8800"
@@ -59,6 +59,17 @@ def serve(
         Path | None,
         typer.Option(
             "--runs", exists=True, file_okay=False, metavar="DIR", help="Folder of finished runs."
+        ),
+    ] = None,
+    study_data: Annotated[
+        Path | None,
+        typer.Option(
+            "--study-data",
+            exists=True,
+            file_okay=False,
+            metavar="DIR",
+            help="Session files that comparisons may be asked for on, besides the sample; a name "
+            "begins with its format, such as acn-2019.csv. Comparisons need --runs.",
         ),
     ] = None,
     salts: Salts = None,
@@ -176,6 +187,7 @@ def serve(
         _door(engine) as door,
         _chain(deployment, network) as chain,
         _nodes(operator or []) as nodes,
+        _studies(runs, study_data) as studies,
     ):
         source = Source(
             database=opened,
@@ -184,6 +196,7 @@ def serve(
             door=door,
             nodes=nodes,
             runs=Runs(runs) if runs is not None else None,
+            studies=studies,
             chain=chain,
             replay=replay,
         )
@@ -293,6 +306,14 @@ def _chain(deployment: Path | None, network: str | None) -> Iterator[ChainDoor |
     key = Key.from_environment(name="the web service")
     with consortium_at(deployment, network) as consortium:
         yield ChainDoor(consortium=consortium, authority=key, sender=key)
+
+
+def _studies(
+    runs: Path | None, data: Path | None
+) -> AbstractContextManager[Studies] | AbstractContextManager[None]:
+    from trading.web import Studies
+
+    return nullcontext() if runs is None else closing(Studies(runs, data=data))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from trading.web.limits import RateLimit
 from trading.web.nodes import Nodes, OperatorDoor, nodes_at
 from trading.web.runs import Runs
 from trading.web.source import Source
+from trading.web.studies import Studies
 
 __all__ = [
     "DevelopmentIssuer",
@@ -19,6 +20,7 @@ __all__ = [
     "Role",
     "Runs",
     "Source",
+    "Studies",
     "Tokens",
     "create_app",
     "nodes_at",

@@ -15,7 +15,18 @@ from trading.web.auth import Allowed, Tokens
 from trading.web.issuer import DevelopmentIssuer
 from trading.web.limits import RateLimit, SecurityHeaders
 from trading.web.problems import Problem, ProblemOut, answer_problems, problem
-from trading.web.routes import acts, changes, events, ledger, market, nodes, runs, sessions, trades
+from trading.web.routes import (
+    acts,
+    changes,
+    events,
+    ledger,
+    market,
+    nodes,
+    runs,
+    sessions,
+    studies,
+    trades,
+)
 from trading.web.rows import HealthOut
 from trading.web.source import Source
 
@@ -28,8 +39,11 @@ Lists answer in JSON, CSV or Parquet by `Accept`, a page at a time: `next` is th
 page. What is refused is told in `application/problem+json`, with what to do.
 """
 TOPICS = tuple(
-    topic.router for topic in (sessions, market, trades, ledger, changes, acts, nodes, events, runs)
-)
+    topic.router
+    for topic in (
+        sessions, market, trades, ledger, changes, acts, nodes, events, runs, studies,
+    )
+)  # fmt: skip
 PER_S = 100.0
 BURST = 400
 """Requests that one caller may send a second, and at once."""

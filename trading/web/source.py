@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from sqlalchemy import (
@@ -55,6 +55,9 @@ from trading.web.kept import Kept, Remembered
 from trading.web.nodes import Nodes
 from trading.web.runs import Runs
 
+if TYPE_CHECKING:
+    from trading.web.studies import Studies
+
 KEPT_S = 1.0
 """How old what was computed for one caller may be when another asks for the same."""
 REMEMBERED = 64
@@ -89,6 +92,7 @@ class Source:
         door: where sessions that come in go; None where none are taken.
         nodes: of operators, for which people may act; None where none are reached.
         runs: folders of finished runs; None without.
+        studies: runs comparisons; None where none can be run.
         chain: the way to the chain; None where nothing is shown of what could be sent, nor sent.
         replay: whether the engine replays past days; then the lot's clock is where trading is.
         clock: Unix seconds.
@@ -101,6 +105,7 @@ class Source:
     door: SessionDoor | None = None
     nodes: Nodes | None = None
     runs: Runs | None = None
+    studies: Studies | None = None
     chain: ChainDoor | None = None
     replay: bool = False
     clock: Callable[[], float] = time.time
