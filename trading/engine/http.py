@@ -116,9 +116,9 @@ def serve_engine(
 def engine_health(engine: Engine) -> tuple[bool, Mapping[str, Any]]:
     """Whether the engine goes on, and how far it is."""
     beat = engine.heartbeat
-    lag_s = engine.clock() - beat.looked_at if beat.looked_at else None
-    is_well = not beat.problem and lag_s is not None and lag_s < STALE_S
-    return is_well, {
+    now_s = engine.clock()
+    lag_s = beat.lag_s(now_s)
+    return beat.is_well(now_s, stale_s=STALE_S), {
         "service": "engine",
         "head": beat.head,
         "lag_s": None if lag_s is None else round(lag_s, 3),

@@ -21,12 +21,13 @@ from trading.chain.words import last_start_s
 from trading.data.intake import Intake
 from trading.engine.clerk import Clerk, trades_of
 from trading.engine.live import Lie, first_interval, interval_trades, last_interval
-from trading.errors import FATAL, LedgerError, NotAllowedError, WrongStateError
+from trading.errors import LedgerError, NotAllowedError, WrongStateError
+from trading.looking import POLL_S, Beat, keep_looking
 from trading.operators import TagOf
 from trading.publication import Publication
 from trading.store import Database, Mirror, Outbox
 from trading.store.schema import INTERVALS
-from trading.store.sessions import SessionStore
+from trading.store.sessions import KnownSessions, SessionStore
 
 log = structlog.get_logger(__name__)
 
@@ -35,9 +36,6 @@ REPLAY_LIFETIME_S = 120
 
 QUIET = 0.25
 """What an interval without trades takes of a replay's pace."""
-
-POLL_S = 0.5
-SLOWEST_RETRY_S = 30.0
 
 
 class GivenOnce:
@@ -53,20 +51,14 @@ class GivenOnce:
 
 
 @dataclass(slots=True)
-class Heartbeat:
-    """What health and metrics show of a service.
+class Heartbeat(Beat):
+    """What health and metrics show of an engine.
 
     Attributes:
-        looked_at: Unix seconds of the last complete look at chain and sessions.
-        problem: what keeps the service from going on; empty if nothing does.
-        head: last block seen.
         open_batches: how many have not come to their end.
         traded: intervals that were traded since the start.
     """
 
-    looked_at: float = 0.0
-    problem: str = ""
-    head: int = 0
     open_batches: int = 0
     traded: int = 0
 
@@ -125,9 +117,8 @@ class Engine:
         self.heartbeat = Heartbeat()
         self._watch = Standstill(self.consortium.network)
         self.wake = threading.Event()
-        self._frame, self._version = self.sessions.frame(), self.sessions.version
-        self._first = first_interval(self.publication, self._frame)
-        self._last = last_interval(self.publication, self._frame)
+        self._known = KnownSessions(self.sessions, self.intakes)
+        self._bound()
 
     def check(self) -> None:
         """Whether the consortium lets this engine trade; asked once, before it starts.
@@ -168,24 +159,14 @@ class Engine:
             StoreError: the database failed.
             WrongLedgerError, NotAllowedError, BalanceError: nothing that waiting could mend.
         """
-        pause_s = self.poll_s
-        while not stop.is_set():
-            try:
-                moved = self.look()
-            except FATAL:
-                raise
-            except LedgerError as error:
-                self.heartbeat.problem = str(error)
-                pause_s = min(max(pause_s, self.poll_s) * 2, SLOWEST_RETRY_S)
-                log.warning("ledger does not answer", problem=str(error), again_in_s=pause_s)
-                stop.wait(pause_s)
-                continue
-            if until_done and self.is_done():
-                return
-            pause_s = self.poll_s
-            if not moved:
-                self.wake.wait(pause_s)
-                self.wake.clear()
+        keep_looking(
+            self.look,
+            beat=self.heartbeat,
+            stop=stop,
+            wake=self.wake,
+            poll_s=self.poll_s,
+            is_done=lambda: until_done and self.is_done(),
+        )
 
     def look(self) -> bool:
         """Take in what came, trade what is due, bring batches on; True if anything was traded."""
@@ -214,21 +195,13 @@ class Engine:
     # ------------------------------------------------------------------ sessions
 
     def _take_sessions(self) -> None:
-        for intake in self.intakes:
-            came = intake.poll()
-            if came is None or came.empty:
-                continue
-            taken = self.sessions.add(came)
-            for sentence in taken.refused.values():
-                log.warning("session refused", reason=sentence)
-            if taken.new:
-                log.info("sessions came", sessions=len(taken.new))
-        if self.sessions.version != self._version:
-            # The version first: what another thread adds in between is read at the next look.
-            self._version = self.sessions.version
-            self._frame = self.sessions.frame()
-            self._first = first_interval(self.publication, self._frame)
-            self._last = last_interval(self.publication, self._frame)
+        if self._known.follow():
+            self._bound()
+
+    def _bound(self) -> None:
+        """Between which intervals the sessions are."""
+        self._first = first_interval(self.publication, self._known.frame)
+        self._last = last_interval(self.publication, self._known.frame)
 
     # ------------------------------------------------------------------ an older backup
 
@@ -241,7 +214,7 @@ class Engine:
         if not strangers:
             return
         ledger, rules = self.mirror.ledger, self.publication.rules
-        tags = {self.tag_of(str(name)): str(name) for name in self._frame["session_id"]}
+        tags = {self.tag_of(str(name)): str(name) for name in self._known.frame["session_id"]}
         session_of = {
             number: tags[account.tag]
             for number, account in ledger.accounts.items()
@@ -305,14 +278,14 @@ class Engine:
                 upcoming += rules.interval_s
             if now < upcoming - rules.gate_lead_s:
                 return False
-        is_enrolled = self.enrol is None or self.enrol(self, self._frame)
+        is_enrolled = self.enrol is None or self.enrol(self, self._known.frame)
         if self.clerk.undecided() or (self.replay and not is_enrolled):
             return False
         if self.replay and self.clock() < self._not_before:
             return False
         trades = interval_trades(
             self.publication,
-            self._frame,
+            self._known.frame,
             self.mirror.ledger,
             tag_of=self.tag_of,
             start_s=upcoming,

@@ -142,10 +142,10 @@ def serve_operator(
 def operator_health(operator: OperatorService) -> tuple[bool, Mapping[str, Any]]:
     """Whether the operator goes on, and how far it is."""
     beat = operator.heartbeat
-    lag_s = operator.clock() - beat.looked_at if beat.looked_at else None
-    is_well = not beat.problem and lag_s is not None and lag_s < STALE_S
-    chain_age_s = operator.clock() - beat.chain_time_s if beat.chain_time_s else None
-    return is_well, {
+    now_s = operator.clock()
+    lag_s = beat.lag_s(now_s)
+    chain_age_s = now_s - beat.chain_time_s if beat.chain_time_s else None
+    return beat.is_well(now_s, stale_s=STALE_S), {
         "service": "operator",
         "operator": operator.key.address,
         "seat": beat.seat,

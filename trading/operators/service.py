@@ -26,7 +26,8 @@ from sqlalchemy import Connection, func, select
 from trading.chain import BatchState, Consortium, Key, SeatSignature, Standstill, Submission
 from trading.chain.rebuild import Ledger, RebuiltBatch
 from trading.data.intake import Intake
-from trading.errors import FATAL, LedgerError, NotAllowedError, QuestionError
+from trading.errors import LedgerError, NotAllowedError, QuestionError
+from trading.looking import POLL_S, Beat, keep_looking
 from trading.operators import batches, questions
 from trading.operators.examiner import judge
 from trading.operators.exchange import Exchange
@@ -37,12 +38,10 @@ from trading.operators.verdicts import Kept, Verdicts
 from trading.publication import Publication
 from trading.store import Database, Mirror, Outbox
 from trading.store.schema import MIRROR_BATCHES, TRANSACTIONS
-from trading.store.sessions import SessionStore
+from trading.store.sessions import KnownSessions, SessionStore
 
 log = structlog.get_logger(__name__)
 
-POLL_S = 0.5
-SLOWEST_RETRY_S = 30.0
 SEND_AGAIN_S = 5.0
 """A signature that the engine took is sent again after this long, while the batch is pending."""
 
@@ -56,13 +55,10 @@ GRACE_S = 5
 
 
 @dataclass(slots=True)
-class Heartbeat:
+class Heartbeat(Beat):
     """What health and metrics show of an operator.
 
     Attributes:
-        looked_at: Unix seconds of the last complete look.
-        problem: what keeps it from going on; empty if nothing does.
-        head: last block seen.
         seat: that it holds; None for none.
         waiting: pending batches without its vote, or with one that is not on chain yet.
         asked: those of them on which a person was asked, and has not answered.
@@ -71,9 +67,6 @@ class Heartbeat:
         fallbacks: confirmations that went to the chain because the engine did not gather them.
     """
 
-    looked_at: float = 0.0
-    problem: str = ""
-    head: int = 0
     seat: int | None = None
     waiting: int = 0
     asked: int = 0
@@ -141,8 +134,7 @@ class OperatorService:
         self.heartbeat = Heartbeat()
         self.wake = threading.Event()
         self.verdicts = Verdicts(self.database, clock=self.clock)
-        self._version = self.sessions.version
-        self._frame = self.sessions.frame()
+        self._known = KnownSessions(self.sessions, self.intakes)
         self._sending: dict[str, _Sending] = {}
         self._left: dict[str, str] = {}
 
@@ -176,21 +168,17 @@ class OperatorService:
             StoreError: the database failed.
             WrongLedgerError, NotAllowedError: nothing that waiting could mend.
         """
-        pause_s = self.poll_s
-        while not stop.is_set():
-            try:
-                self.look()
-                pause_s = self.poll_s
-            except FATAL:
-                raise
-            except LedgerError as error:
-                pause_s = min(pause_s * 2, SLOWEST_RETRY_S)
-                self.heartbeat.problem = str(error)
-                log.warning("ledger does not answer", problem=str(error), again_in_s=pause_s)
-                stop.wait(pause_s)
-                continue
-            self.wake.wait(pause_s)
-            self.wake.clear()
+        keep_looking(
+            self._look,
+            beat=self.heartbeat,
+            stop=stop,
+            wake=self.wake,
+            poll_s=self.poll_s,
+        )
+
+    def _look(self) -> bool:
+        self.look()
+        return False
 
     def look(self) -> None:
         """Take in what came, judge what is new, and do what verdicts still lack.
@@ -228,7 +216,7 @@ class OperatorService:
     @property
     def known_sessions(self) -> pd.DataFrame:
         """All sessions that came up to the last look; not to be changed."""
-        return self._frame
+        return self._known.frame
 
     def verdict(self, batch_id: str) -> Kept | None:
         """What this operator said to a batch; None where it has not decided."""
@@ -237,19 +225,7 @@ class OperatorService:
     # ------------------------------------------------------------------ what came
 
     def _take_sessions(self) -> None:
-        for intake in self.intakes:
-            came = intake.poll()
-            if came is None or came.empty:
-                continue
-            taken = self.sessions.add(came)
-            for sentence in taken.refused.values():
-                log.warning("session refused", reason=sentence)
-            if taken.new:
-                log.info("sessions came", sessions=len(taken.new))
-        if self.sessions.version != self._version:
-            # The version first: what another thread adds in between is read at the next look.
-            self._version = self.sessions.version
-            self._frame = self.sessions.frame()
+        if self._known.follow():
             self._left.clear()
 
     def _collect(self) -> None:
@@ -289,7 +265,7 @@ class OperatorService:
             return False
         judged = judge(
             self.publication,
-            self._frame,
+            self._known.frame,
             ledger,
             submission,
             tag_of=self.tag_of,
@@ -345,7 +321,9 @@ class OperatorService:
             question = questions.find(connection, batch_id)
             if question is None:
                 raise QuestionError(batch_id, self._why_not_asked(batch_id))
-            stays = batches.stays_in(connection, batch_id, sessions=self._frame, tag_of=self.tag_of)
+            stays = batches.stays_in(
+                connection, batch_id, sessions=self._known.frame, tag_of=self.tag_of
+            )
         questions.check_answer(question, vote=vote, reason=reason, who=who, stays=stays)
         with self.database.begin() as connection:
             if question.ending == "open":

@@ -144,6 +144,9 @@ class Desk:
         is_away = mine is None or mine["status"] == "unreachable"
         self._queue.set_visibility(not is_away)
         self._lately.set_visibility(not is_away)
+        if is_away:
+            # What waits is not known.
+            say(self._told, "")
         said: tuple[str, str] | None = None
         if mine is None:
             said = t("operator.no_node"), t("operator.no_node_hint")
@@ -229,7 +232,8 @@ class Desk:
         chip = {"confirmed": "good", "rejected": "bad"}.get(one["said"], "plain")
         broken = ", ".join(rule_name(self.visit, rule) for rule in one["broken"])
         question = one["question"]
-        reason = (question["reason"] if question else "") or broken or one["reason"]
+        none = t("operator.no_fault") if one["said"] == "confirmed" else "–"
+        reason = (question["reason"] if question else "") or broken or none
         return [
             shown.moment(one["interval_start"]),
             shown.energy(one["energy_wh"]),

@@ -17,8 +17,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
+import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
+from trading.data.intake import Intake
 from trading.store.database import Database
 from trading.store.schema import SESSIONS as ROWS
 from trading.tables import SESSIONS, UTC_TIME, check
@@ -30,6 +32,8 @@ Content = dict[str, Any]
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _ASKED_AT_ONCE = 500
+log = structlog.get_logger(__name__)
+
 _TIMES = ("arrival", "departure", "estimated_departure")
 _MAY_CHANGE = ("departure",)
 
@@ -134,6 +138,47 @@ class SessionStore:
             gone = connection.execute(delete(ROWS).where(ROWS.c.session_id == session_id))
             self.version += 1
             return bool(gone.rowcount)
+
+
+class KnownSessions:
+    """All sessions that came to a service, as one table.
+
+    Attributes:
+        frame: a SESSIONS table, replaced as a whole, never changed.
+    """
+
+    def __init__(self, store: SessionStore, intakes: Sequence[Intake]) -> None:
+        """Begin with what is stored.
+
+        Args:
+            store: where sessions are.
+            intakes: where they come from; may grow.
+        """
+        self._store, self._intakes = store, intakes
+        self._version = store.version
+        self.frame = store.frame()
+
+    def follow(self) -> bool:
+        """Take in what came since the last call, here or by another thread; True if anything did.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        for intake in self._intakes:
+            came = intake.poll()
+            if came is None or came.empty:
+                continue
+            taken = self._store.add(came)
+            for sentence in taken.refused.values():
+                log.warning("session refused", reason=sentence)
+            if taken.new:
+                log.info("sessions came", sessions=len(taken.new))
+        if self._store.version == self._version:
+            return False
+        # The version first: what another thread adds in between is read at the next look.
+        self._version = self._store.version
+        self.frame = self._store.frame()
+        return True
 
 
 def implausible(
