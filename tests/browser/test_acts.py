@@ -151,7 +151,7 @@ def test_a_driver_pays_in_and_takes_out(browser, day):
 
 def test_a_wallet_of_the_browsers_signs_for_a_driver_who_holds_its_key(browser, tmp_path):
     with (
-        live(tmp_path, "--pace", "0", program=OWN_WALLETS) as lot,
+        live(tmp_path, "--pace", "4", program=OWN_WALLETS) as lot,
         visitor(browser, lot) as who,
     ):
         name, account = a_buyer(lot)

@@ -50,7 +50,7 @@ def changes() -> st.SearchStrategy[dict[str, object]]:
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],
