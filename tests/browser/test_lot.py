@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -61,3 +62,19 @@ def test_a_driver_sees_its_own_vehicle_alone(browser, day):
         page.locator("details > summary").click()
         expect(page.locator(".pc-clock")).to_contain_text("2019")
         assert page.locator(".pc-car").count() <= 1
+
+
+def test_beside_the_pages_the_api_refuses_as_ever(day):
+    headers = {"Authorization": f"Bearer {day.tokens['aggregator']}"}
+    for method, path, status in (
+        ("GET", "/api/v1/no-such", 404),
+        ("DELETE", "/api/v1/lot", 405),
+        ("POST", "/health", 405),
+    ):
+        answer = httpx.request(method, day.address + path, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            status, "application/problem+json",
+        )  # fmt: skip
+    page = httpx.get(day.address + "/no-such-page")
+    assert page.status_code == 404
+    assert page.headers["content-type"].startswith("text/html")

@@ -11,11 +11,14 @@ from pathlib import Path
 from fastapi import FastAPI
 from nicegui import app as nicegui_app
 from nicegui import core, ui
+from starlette.routing import Match, Mount
+from starlette.types import Scope
 
 from trading.pages import authority, driver, lot, operator, trade, trades
 from trading.pages.client import Api
 from trading.pages.signin import DevelopmentDoor, Door, Identity, OidcDoor
 from trading.pages.site import Page, Site, register
+from trading.web.limits import FOR_PROGRAMS
 
 __all__ = ["PAGES", "DevelopmentDoor", "Door", "Identity", "OidcDoor", "attach_pages"]
 
@@ -57,3 +60,15 @@ def attach_pages(app: FastAPI, door: Door, *, note_key: str = "shell.note") -> N
         show_welcome_message=False,
         binding_refresh_interval=None,
     )
+    # The last route is now the pages', for every path there is.
+    app.router.routes[-1] = _Pages("/", app=core.app)
+
+
+class _Pages(Mount):
+    """All paths but those of programs: a path that the API lacks is refused as the API refuses."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See `starlette.routing.Mount`."""
+        if str(scope.get("path", "")).startswith(FOR_PROGRAMS):
+            return Match.NONE, {}
+        return super().matches(scope)

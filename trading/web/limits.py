@@ -29,7 +29,8 @@ PAGE_HEADERS = HEADERS | {
     "Vary": "Accept, Accept-Language, Cookie",
 }
 """The same on pages for people."""
-_FOR_PROGRAMS = ("/api/", "/health", "/development-issuer")
+FOR_PROGRAMS = ("/api/", "/health", "/development-issuer")
+"""How paths begin that are not for people."""
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, with the headers put into what goes back."""
-        is_for_programs = str(scope.get("path", "")).startswith(_FOR_PROGRAMS)
+        is_for_programs = str(scope.get("path", "")).startswith(FOR_PROGRAMS)
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
