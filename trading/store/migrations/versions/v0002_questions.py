@@ -1,4 +1,4 @@
-"""Questions to a person, and what became of each rule over a batch."""
+"""Questions to a person, what became of each rule over a batch, and lists that need no scan."""
 
 from __future__ import annotations
 
@@ -29,3 +29,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("batch_id"),
     )
     op.create_index(op.f("ix_questions_ending"), "questions", ["ending"], unique=False)
+    op.create_index(op.f("ix_batches_start_s"), "batches", ["start_s"], unique=False)
+    op.create_index(op.f("ix_mirror_events_name"), "mirror_events", ["name"], unique=False)
