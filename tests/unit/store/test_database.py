@@ -156,7 +156,10 @@ def test_database_of_the_first_version_keeps_its_verdicts_over_an_upgrade(file: 
         "decided_at": 1.5,
     }
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.executescript("DROP TABLE questions; ALTER TABLE verdicts DROP COLUMN outcomes;")
+        connection.executescript(
+            "DROP TABLE questions; ALTER TABLE verdicts DROP COLUMN outcomes;"
+            "DROP INDEX ix_batches_start_s; DROP INDEX ix_mirror_events_name;"
+        )
         connection.execute(
             "INSERT INTO verdicts (batch_id, vote, reason, findings, decided_at) "
             "VALUES (:batch_id, :vote, :reason, :findings, :decided_at)",
