@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from nicegui import app as nicegui_app
 from nicegui import core, ui
 
-from trading.pages import authority, driver, lot, operator, trade, trades
+from trading.pages import authority, driver, lot, operator, study, trade, trades
 from trading.pages.client import Api
 from trading.pages.signin import DevelopmentDoor, Door, Identity, OidcDoor
 from trading.pages.site import Page, Site, register
@@ -26,6 +26,8 @@ PAGES: tuple[Page, ...] = (
     operator.PAGE,
     authority.PAGE,
     driver.PAGE,
+    study.PAGE,
+    study.FOUND,
 )
 STATIC = Path(__file__).parent / "static"
 RECONNECT_S = 10.0
@@ -41,6 +43,7 @@ def attach_pages(app: FastAPI, door: Door, *, note_key: str = "shell.note") -> N
     """
     site = Site(api=Api(app), door=door, pages=PAGES, note_key=note_key)
     app.include_router(door.router())
+    app.include_router(study.router(site))
     nicegui_app.add_static_files("/pages/static", STATIC)
     for page in PAGES:
         register(site, page)
