@@ -14,7 +14,7 @@ from nicegui import core, ui
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from trading.pages import authority, driver, lot, operator, trade, trades
+from trading.pages import authority, driver, lot, operator, study, trade, trades
 from trading.pages.client import Api
 from trading.pages.signin import DevelopmentDoor, Door, Identity, OidcDoor
 from trading.pages.site import Page, Site, register
@@ -29,6 +29,8 @@ PAGES: tuple[Page, ...] = (
     operator.PAGE,
     authority.PAGE,
     driver.PAGE,
+    study.PAGE,
+    study.FOUND,
 )
 STATIC = Path(__file__).parent / "static"
 RECONNECT_S = 10.0
@@ -44,6 +46,7 @@ def attach_pages(app: FastAPI, door: Door, *, note_key: str = "shell.note") -> N
     """
     site = Site(api=Api(app), door=door, pages=PAGES, note_key=note_key)
     app.include_router(door.router())
+    app.include_router(study.router(site))
     nicegui_app.add_static_files("/pages/static", STATIC)
     for page in PAGES:
         register(site, page)

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
 import httpx
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from trading.web.auth import Principal
 from trading.web.problems import Problem
@@ -150,6 +150,19 @@ class Api:
         finally:
             self._kept.clear()
 
+    async def file(self, who: SignedIn, path: str, *, accept: str, **query: Any) -> Response:
+        """A GET's answer as it came, to be handed on to a browser.
+
+        Raises:
+            Problem: what the API refuses with.
+        """
+        headers = {"Authorization": f"Bearer {who.token}", "Accept": accept}
+        answer = await self._client.get(f"/api/v1{path}", headers=headers, params=query)
+        if not answer.is_success:
+            raise _problem(answer)
+        kept = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
+        return Response(answer.content, headers=kept, media_type=answer.headers["content-type"])
+
     async def _send(self, who: SignedIn, method: str, path: str, **parts: Any) -> Any:
         answer = await self._client.request(
             method,
@@ -157,17 +170,24 @@ class Api:
             headers={"Authorization": f"Bearer {who.token}"},
             **parts,
         )
-        if answer.is_success:
-            if not answer.content:
-                return None
-            digest = blake2b(answer.content, digest_size=16).digest()
-            return self._answers.get(digest, answer.json)
-        try:
-            told = answer.json()
-        except ValueError:
-            told = {}
-        raise Problem(
-            answer.status_code,
-            str(told.get("detail", "")) or f"status {answer.status_code}",
-            str(told.get("hint", "")),
-        )
+        if not answer.is_success:
+            raise _problem(answer)
+        if not answer.content:
+            return None
+        digest = blake2b(answer.content, digest_size=16).digest()
+        return self._answers.get(digest, answer.json)
+
+
+_PASSED_ON = ("content-security-policy", "cache-control", "x-content-type-options")
+
+
+def _problem(answer: httpx.Response) -> Problem:
+    try:
+        told = answer.json()
+    except ValueError:
+        told = {}
+    return Problem(
+        answer.status_code,
+        str(told.get("detail", "")) or f"status {answer.status_code}",
+        str(told.get("hint", "")),
+    )
