@@ -69,11 +69,23 @@ def main(folder: Path) -> None:
             settled = lot.get("/trades?state=settled&order=desc&limit=1")["items"][0]["trade_id"]
             take(browser, lot, folder, "trade", f"/trades/{settled}", "aggregator")
             take(browser, lot, folder, "authority", "/authority", "authority")
+            take(browser, lot, folder, "study", compared(browser, lot), "aggregator")
         fault = ("--pace", "0.6", "--engine-fault", "energy")
         with TemporaryDirectory() as place, live(Path(place), *fault) as lot:
             until(lambda: asked(browser, lot), "a question")
             take(browser, lot, folder, "operator", "/operator", "operator-2")
         browser.close()
+
+
+def compared(browser: Browser, lot: Lot) -> str:
+    """Where a comparison of one day is looked at."""
+    with visitor(browser, lot) as who:
+        page = who.go("/study", as_="aggregator")
+        page.get_by_role("textbox", name="Name").fill("a Monday")
+        page.get_by_role("button", name="Start").click()
+        done = page.get_by_role("link", name="a Monday")
+        done.wait_for(timeout=120_000)
+        return str(done.get_attribute("href"))
 
 
 def asked(browser: Browser, lot: Lot) -> bool:
