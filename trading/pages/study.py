@@ -284,11 +284,11 @@ async def _found(visit: Visit) -> None:
     if told["run"] is None:
         empty(t("study.nothing_found"), t("study.nothing_found_hint"))
     else:
-        await _results(visit, told["run"])
+        await _results(visit, told["run"], liars=asked["liars"])
     link(t("study.back"), PATH)
 
 
-async def _results(visit: Visit, name: str) -> None:
+async def _results(visit: Visit, name: str, *, liars: int) -> None:
     t = visit.text
     run = await visit.get(f"/runs/{quote(name, safe='')}")
     place = f"{PATH}/{quote(name, safe='')}"
@@ -317,7 +317,9 @@ async def _results(visit: Visit, name: str) -> None:
                 for row in rows
             ]
         )  # fmt: skip
-    for figure in run["figures"]:
+    for figure in sorted(run["figures"], key=_place):
+        if figure == "misreporting.png" and not liars:
+            continue
         with tag("section", "pc-card"), tag("figure", "pc-figure"):
             key = f"study.figure_{figure.removesuffix('.png')}"
             said = t(key) if visit.texts.has(key) else figure
@@ -341,6 +343,14 @@ async def _results(visit: Visit, name: str) -> None:
                             got.props["aria-label"] = t(
                                 "study.table_as", table=one, form=form.upper()
                             )
+
+
+_FIGURES = ("waterfall.png", "worth.png", "prices.png", "fairness.png", "misreporting.png")
+
+
+def _place(figure: str) -> tuple[int, str]:
+    """Figures in the order of the report, others after them."""
+    return (_FIGURES.index(figure) if figure in _FIGURES else len(_FIGURES), figure)
 
 
 _COLUMNS = ("market", "welfare", "of_best", "traded", "missing", "peak", "buyers", "sellers")
