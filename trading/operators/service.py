@@ -280,8 +280,9 @@ class OperatorService:
         vote: Decision = "rejected" if found else "confirmed"
         reason = reason_of(found) if found else _label(judged.sources)
         if self.asks == "all" or (self.asks == "findings" and found):
-            until = questions.answer_by(self.clock(), submission.deadline, self.ask_for_s)
-            self.verdicts.ask(batch_id, vote, reason, judged.checks, until=until)
+            now = self.clock()
+            until = questions.answer_by(now, submission.deadline, self.ask_for_s)
+            self.verdicts.ask(batch_id, vote, reason, judged.checks, at=now, until=until)
             return True
         self.verdicts.write(batch_id, vote, reason, judged.checks)
         return True

@@ -120,9 +120,9 @@ class Verdicts:
 
     def ask(
         self, batch_id: str, own_vote: Decision, own_reason: str, checks: Sequence[Check],
-        *, until: float,
+        *, at: float, until: float,
     ) -> None:  # fmt: skip
-        """Leave the verdict to a person until `until`, Unix seconds."""
+        """Leave the verdict to a person from `at` until `until`, Unix seconds."""
         with self._database.begin() as connection:
             told = self._insert(connection, batch_id, "asked", own_reason, checks)
             questions.ask(
@@ -130,7 +130,7 @@ class Verdicts:
                 batch_id,
                 own_vote=own_vote,
                 own_reason=own_reason,
-                asked_at=self._clock(),
+                asked_at=at,
                 until=until,
             )
         self._count(checks)
