@@ -79,14 +79,16 @@ class Person:
             return
 
     def _answer(self, client: httpx.Client, row: dict[str, Any]) -> None:
-        # The batch's id decides, so that a life later the same is said.
-        is_contrary = int(row["batch_id"][-1], 16) % 3 == 0
-        own = row["question"]["own_vote"]
-        other = {"confirmed": "rejected", "rejected": "confirmed"}[own]
-        vote = other if is_contrary else own
-        self.said[row["batch_id"]] = vote
+        batch_id, own = row["batch_id"], row["question"]["own_vote"]
+        if batch_id not in self.said:
+            # Now a good one is rejected, now a false one confirmed: the first is false, as is
+            # each third after it.
+            is_contrary = len(self.said) % 5 in (1, 3)
+            other = {"confirmed": "rejected", "rejected": "confirmed"}[own]
+            self.said[batch_id] = other if is_contrary else own
+        vote = self.said[batch_id]
         body = {"vote": vote, "reason": "as I say", "who": "a person"}
-        answer = client.post(f"/v1/batches/{row['batch_id']}/answer", json=body)
+        answer = client.post(f"/v1/batches/{batch_id}/answer", json=body)
         assert answer.status_code == 200, answer.text
 
 
