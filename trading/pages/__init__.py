@@ -18,6 +18,7 @@ from trading.pages import authority, driver, lot, operator, study, trade, trades
 from trading.pages.client import Api
 from trading.pages.signin import DevelopmentDoor, Door, Identity, OidcDoor
 from trading.pages.site import Page, Site, register
+from trading.pages.socket import guard
 from trading.web.limits import FOR_PROGRAMS
 
 __all__ = ["PAGES", "DevelopmentDoor", "Door", "Identity", "OidcDoor", "attach_pages"]
@@ -54,6 +55,7 @@ def attach_pages(app: FastAPI, door: Door, *, note_key: str = "shell.note") -> N
     nicegui_app.config.quasar_config["loadingBar"]["skipHijack"] = True
     # Other sites have no business on the pages' socket.
     core.sio.eio.cors_allowed_origins = None
+    guard(core.sio)
     ui.run_with(
         app,
         title="peercharge",

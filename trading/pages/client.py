@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 from fastapi import FastAPI, Response
 
-from trading.web.auth import Principal
+from trading.web.auth import Principal, unauthorized
 from trading.web.problems import Problem
 
 KEPT_S = 0.9
@@ -99,8 +99,11 @@ class Api:
         As long as the answer is the same it is one object, so that it is quickly compared.
 
         Raises:
-            Problem: what the API refuses with.
+            Problem: what the API refuses this visitor.
         """
+        if who.principal.expires_at <= time.time():
+            # What others may still see is not theirs any more.
+            raise unauthorized("the token is not valid: it has expired")
         asked = {name: value for name, value in query.items() if value is not None}
         sees = None if path in SAME_FOR_ALL else who.sees
         key = (sees, path, tuple(sorted(asked.items())))
@@ -112,11 +115,21 @@ class Api:
             future: asyncio.Future[Any] = asyncio.ensure_future(
                 self._send(who, "GET", path, params=asked)
             )
+            # Whoever asked may have left before it failed.
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._kept[key] = (now, future)
         else:
             future = found[1]
-        # One visitor who leaves must not end what others wait for.
-        return await asyncio.shield(future)
+        try:
+            # One visitor who leaves must not end what others wait for.
+            return await asyncio.shield(future)
+        except Problem:
+            if self._kept.get(key, (now, None))[1] is future:
+                del self._kept[key]
+            if found is None:
+                raise
+        # What was refused was somebody else's question.
+        return await self._send(who, "GET", path, params=asked)
 
     async def rows(self, who: SignedIn, path: str, **query: Any) -> list[dict[str, Any]]:
         """All rows of a list, page after page.

@@ -10,22 +10,27 @@ import time
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from html import escape
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
 from trading.pages.client import SignedIn
+from trading.pages.texts import Texts, languages, preferred
 from trading.web.auth import Role, Tokens
 from trading.web.issuer import DevelopmentIssuer
 from trading.web.problems import Problem
 
 COOKIE = "peercharge_visit"
-START, BACK, OUT = "/sign-in/start", "/sign-in/back", "/sign-out"
+LANGUAGE = "peercharge_language"
+START, BACK, OUT, ENDED = "/sign-in/start", "/sign-in/back", "/sign-out", "/signed-out"
 MOST_VISITORS = 10_000
 _PENDING_S = 600.0
 
@@ -173,8 +178,11 @@ class OidcDoor:
         router = APIRouter(include_in_schema=False)
 
         @router.get(START)
-        async def start(to: str = "/") -> Response:
-            places = await self._discovered()
+        async def start(request: Request, to: str = "/") -> Response:
+            try:
+                places = await self._discovered()
+            except Problem as error:
+                return _told(request, "shell.sign_in_failed", error)
             verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(32)
             challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=")
             asked = {
@@ -192,7 +200,7 @@ class OidcDoor:
                 self._pending.popitem(last=False)
             answer = RedirectResponse(url, 303)
             # Only the browser that began may end it.
-            _keep(answer, _STATE_COOKIE, state, secure=self._is_secure)
+            _keep(answer, _state_cookie(state), state, secure=self._is_secure)
             return answer
 
         @router.get(BACK)
@@ -200,24 +208,40 @@ class OidcDoor:
             request: Request, state: str = "", code: str = "", error: str = ""
         ) -> Response:
             begun = self._pending.pop(state, None)
-            is_ours = secrets.compare_digest(request.cookies.get(_STATE_COOKIE, ""), state)
-            if begun is None or not is_ours or time.monotonic() - begun[0] > _PENDING_S:
-                raise Problem(400, "this sign-in was not begun here, or too long ago", _AGAIN)
-            if error:
-                raise Problem(403, f"the issuer refuses: {error[:200]}", _AGAIN)
-            token = await self._token(code, begun[1])
-            visitor = SignedIn(self.tokens.principal(token), token)
+            own = request.cookies.get(_state_cookie(state), "")
+            try:
+                if error:
+                    raise Problem(403, f"the issuer refuses: {error[:200]}")
+                if begun is None or not secrets.compare_digest(own.encode(), state.encode()):
+                    raise Problem(400, "it was not begun in this browser, or too long ago")
+                if time.monotonic() - begun[0] > _PENDING_S:
+                    raise Problem(400, "it was begun too long ago")
+                token = await self._token(code, begun[1])
+                visitor = SignedIn(await run_in_threadpool(self.tokens.principal, token), token)
+            except Problem as refused:
+                return _told(request, "shell.sign_in_failed", refused)
             answer = RedirectResponse(begun[2], 303)
-            answer.delete_cookie(_STATE_COOKIE)
+            answer.delete_cookie(_state_cookie(state))
             _set_cookie(answer, request, self._sign_ins.add(visitor), secure=self._is_secure)
             return answer
 
         @router.get(OUT)
-        def out(request: Request) -> Response:
+        async def out(request: Request) -> Response:
             self._sign_ins.drop(request)
-            answer = RedirectResponse("/", 303)
+            place = ENDED
+            with suppress(Problem):
+                ends = (await self._discovered()).get("end_session_endpoint")
+                if ends:
+                    back_to = self.address.rstrip("/") + ENDED
+                    asked = {"client_id": self.client_id, "post_logout_redirect_uri": back_to}
+                    place = str(httpx.URL(ends).copy_merge_params(asked))
+            answer = RedirectResponse(place, 303)
             answer.delete_cookie(COOKIE)
             return answer
+
+        @router.get(ENDED)
+        def ended(request: Request) -> Response:
+            return _told(request, "shell.signed_out")
 
         return router
 
@@ -250,7 +274,7 @@ class OidcDoor:
                 answer = await client.post(places["token_endpoint"], data=given, auth=known)
                 return str(answer.raise_for_status().json()["access_token"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise Problem(503, f"the issuer gives no token ({error})", _AGAIN) from None
+            raise Problem(503, f"the issuer gives no token ({error})") from None
 
     async def _discovered(self) -> dict[str, str]:
         """Where the issuer asks people to sign in, and where it gives tokens."""
@@ -263,13 +287,30 @@ class OidcDoor:
                     raise ValueError(f"it calls itself {told['issuer']!r}")
                 names = ("authorization_endpoint", "token_endpoint")
                 self._places = {name: str(told[name]) for name in names}
+                if told.get("end_session_endpoint"):
+                    self._places["end_session_endpoint"] = str(told["end_session_endpoint"])
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 raise Problem(503, f"the issuer does not answer as one should ({error})") from None
         return self._places
 
 
-_STATE_COOKIE = "peercharge_sign_in"
-_AGAIN = "Go to the page again and sign in anew."
+def _state_cookie(state: str) -> str:
+    """Two tabs may sign in at once: each has a cookie of its own."""
+    return "peercharge_sign_in_" + sha256(state.encode()).hexdigest()[:8]
+
+
+def _told(request: Request, key: str, error: Problem | None = None) -> Response:
+    """A page with one sentence, what the matter is, and the way to sign in."""
+    texts = Texts(language_of(request))
+    said = "" if error is None else f"<p lang='en'>{escape(error.detail)}.</p>"
+    content = (
+        f"<!doctype html><html lang='{texts.language}'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>peercharge</title><link rel='stylesheet' href='/pages/static/pages.css'></head>"
+        f"<body><main class='pc-plain'><h1>peercharge</h1><p>{escape(texts(key))}</p>{said}"
+        f"<p><a href='{START}'>{escape(texts('shell.sign_in'))}</a></p></main></body></html>"
+    )
+    return HTMLResponse(content, 200 if error is None else error.status)
 
 
 def local_path(to: str) -> str:
@@ -289,3 +330,12 @@ def _set_cookie(answer: Response, request: Request, number: str, *, secure: bool
 
 def _keep(answer: Response, name: str, value: str, *, secure: bool) -> None:
     answer.set_cookie(name, value, httponly=True, samesite="lax", secure=secure, path="/")
+
+
+def language_of(request: Request) -> str:
+    """The language that a browser chose, or else prefers."""
+    chosen = request.cookies.get(LANGUAGE, "")
+    known = list(languages())
+    if chosen in known:
+        return chosen
+    return preferred(request.headers.get("accept-language", ""), among=known)

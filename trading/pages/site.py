@@ -19,14 +19,14 @@ from trading.errors import PeerchargeError
 from trading.pages.client import Api, Drawings, SignedIn
 from trading.pages.parts import empty, icon, link, refusal, tag, text
 from trading.pages.shown import Shown
-from trading.pages.signin import OUT, START, DevelopmentDoor, Door
-from trading.pages.texts import Texts, languages, preferred
-from trading.web.auth import Role
+from trading.pages.signin import LANGUAGE, OUT, START, DevelopmentDoor, Door, language_of
+from trading.pages.texts import Texts, languages
+from trading.web.auth import Role, unauthorized
 from trading.web.problems import Problem
 
 log = structlog.get_logger(__name__)
 
-LANGUAGE, THEME, ZONE = "peercharge_language", "peercharge_theme", "peercharge_zone"
+THEME, ZONE = "peercharge_theme", "peercharge_zone"
 THEMES = ("auto", "light", "dark")
 REFRESH_S = 1.0
 
@@ -94,11 +94,11 @@ class Visit:
 
     async def get(self, path: str, **query: Any) -> Any:
         """See `Api.get`."""
-        return await self.site.api.get(self.who, path, **query)
+        return await self.site.api.get(self._still(), path, **query)
 
     async def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """See `Api.rows`."""
-        return await self.site.api.rows(self.who, path, **query)
+        return await self.site.api.rows(self._still(), path, **query)
 
     def drawn(self, key: Hashable, answers: Sequence[Any], make: Callable[[], T]) -> T:
         """See `Drawings.get`; made once for all visitors of this language and zone."""
@@ -107,7 +107,17 @@ class Visit:
 
     async def send(self, method: str, path: str, content: Any = None) -> Any:
         """See `Api.send`."""
-        return await self.site.api.send(self.who, method, path, content)
+        return await self.site.api.send(self._still(), method, path, content)
+
+    def _still(self) -> SignedIn:
+        """The visitor, as long as this browser is signed in as it was when the page was opened.
+
+        Raises:
+            Problem: 401, it signed out, or is somebody else now.
+        """
+        if self.site.door.visitor(self.request) is not self.who:
+            raise unauthorized("this page was opened by somebody who is not signed in any more")
+        return self.who
 
     async def every(
         self, refresh: Callable[[], Awaitable[None]], *, seconds: float = REFRESH_S
@@ -130,6 +140,10 @@ class Visit:
         await look()
         ui.timer(seconds, look, immediate=False)
 
+    def forget_banner(self) -> None:
+        """Where the page is built anew, what it told went with it."""
+        self._banner = None
+
     def _tell(self, error: Problem | None) -> None:
         if self._banner is None:
             self._banner = tag("div", "pc-banner", role="alert")
@@ -141,7 +155,21 @@ class Visit:
 
     def refusal(self, error: Problem) -> Element:
         """What the API refuses, and what to do."""
-        return refusal(self.text("shell.refused"), error)
+        if error.status != 401:
+            return refusal(self.text("shell.refused"), error)
+        with tag("div", "pc-notice") as found:
+            icon("lock_clock")
+            with tag("div"):
+                text(self.text("shell.ended"), "strong")
+                with tag("p"):
+                    link(self.text("shell.ended_hint"), self.here)
+        return found
+
+    @property
+    def here(self) -> str:
+        """The path of this page, with its query."""
+        url = self.request.url
+        return url.path + (f"?{url.query}" if url.query else "")
 
 
 def register(site: Site, page: Page) -> None:
@@ -152,7 +180,7 @@ def register(site: Site, page: Page) -> None:
         if who is None:
             here = request.url.path + ("?" + request.url.query if request.url.query else "")
             return RedirectResponse(f"{START}?to={quote(here, safe='')}", 303)
-        language = _language(request)
+        language = language_of(request)
         zone = _zone(request.cookies.get(ZONE, ""))
         visit = Visit(site, who, request, shown=Shown(language, zone or ZoneInfo("UTC")))
         _head(visit, page)
@@ -164,17 +192,31 @@ def register(site: Site, page: Page) -> None:
                 await ui.context.client.connected()
                 told = await ui.run_javascript(_ZONE_OF_BROWSER)
                 visit.shown = Shown(language, _zone(str(told)) or ZoneInfo("UTC"))
-            try:
-                await page.build(visit)
-            except Problem as error:
-                visit.refusal(error)
-            except PeerchargeError as error:
-                visit.refusal(Problem(500, str(error)))
+            await _build(visit, page, tag("div"))
         return None
 
     ui.page(page.path, title="peercharge", response_timeout=20)(serve)
 
 
+async def _build(visit: Visit, page: Page, place: Element) -> None:
+    """Put a page's content into its place; where it is refused, say so and try again."""
+    place.clear()
+    visit.forget_banner()
+    with place:
+        try:
+            await page.build(visit)
+        except PeerchargeError as error:
+            visit.refusal(Problem(500, str(error)))
+        except Problem as error:
+            place.clear()
+            visit.refusal(error)
+            if error.status in _PASSING:
+                with place.parent_slot or place:
+                    ui.timer(AGAIN_S, lambda: _build(visit, page, place), once=True)
+
+
+_PASSING = (429, 500, 502, 503, 504)
+AGAIN_S = 3.0
 _ZONE_OF_BROWSER = "return Intl.DateTimeFormat().resolvedOptions().timeZone"
 
 
@@ -273,14 +315,6 @@ def _chooser(label: str, options: dict[str, str], value: str, handler: str) -> N
 def _not_yours(visit: Visit, page: Page) -> None:
     roles = ", ".join(visit.text(f"role.{role}") for role in sorted(page.roles))
     empty(visit.text("shell.not_yours", roles=roles), visit.text("shell.not_yours_hint"))
-
-
-def _language(request: Request) -> str:
-    chosen = request.cookies.get(LANGUAGE, "")
-    known = list(languages())
-    if chosen in known:
-        return chosen
-    return preferred(request.headers.get("accept-language", ""), among=known)
 
 
 def _zone(name: str) -> ZoneInfo | None:

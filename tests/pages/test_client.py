@@ -1,0 +1,128 @@
+"""What pages share of the API's answers: never a refusal, never what only somebody else may see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from fastapi import FastAPI, Request
+
+from trading.pages.client import Api, SignedIn
+from trading.web import Role
+from trading.web.auth import Principal
+from trading.web.problems import Problem, answer_problems
+
+LATER = 4_000_000_000
+
+
+def visitor(token: str, *, role: Role = Role.AGGREGATOR, sessions=(), expires_at: int = LATER):
+    principal = Principal(
+        subject=token,
+        roles=frozenset({role}),
+        sessions=frozenset(sessions),
+        expires_at=expires_at,
+    )
+    return SignedIn(principal, token)
+
+
+class Asked:
+    """An API that counts, refuses `bad` tokens, and answers with whom it takes the caller for."""
+
+    def __init__(self) -> None:
+        self.count: Counter[str] = Counter()
+        app = FastAPI()
+        answer_problems(app)
+
+        @app.api_route("/api/v1/{path:path}", methods=["GET", "POST"])
+        async def answer(path: str, request: Request):
+            token = request.headers["authorization"].removeprefix("Bearer ")
+            self.count[path] += 1
+            await asyncio.sleep(0.02)
+            if token.startswith("bad"):
+                raise Problem(401, "the token is not valid", "Send another.")
+            return {"who": token, "n": 1}
+
+        self.api = Api(app, kept_s=30.0)
+
+
+def test_many_who_see_the_same_ask_once():
+    asked = Asked()
+
+    async def run():
+        who = [visitor(f"token {n}") for n in range(20)]
+        return await asyncio.gather(*(asked.api.get(one, "/vehicles") for one in who))
+
+    answers = asyncio.run(run())
+    assert asked.count["vehicles"] == 1
+    assert all(one is answers[0] for one in answers)
+
+
+def test_who_sees_other_things_asks_for_itself():
+    asked = Asked()
+
+    async def run():
+        a = visitor("a", role=Role.DRIVER, sessions=("a",))
+        b = visitor("b", role=Role.DRIVER, sessions=("b",))
+        return await asyncio.gather(*(asked.api.get(one, "/vehicles") for one in (a, b)))
+
+    assert [one["who"] for one in asyncio.run(run())] == ["a", "b"]
+
+
+@pytest.mark.parametrize("path", ["/lot", "/vehicles"])
+def test_a_refusal_is_for_whom_it_was_meant(path):
+    asked = Asked()
+
+    async def run():
+        who = [visitor("bad"), *(visitor(f"good {n}") for n in range(3))]
+        told = await asyncio.gather(
+            *(asked.api.get(one, path) for one in who), return_exceptions=True
+        )
+        again = await asked.api.get(visitor("good later"), path)
+        return told, again
+
+    told, again = asyncio.run(run())
+    assert isinstance(told[0], Problem)
+    assert told[0].status == 401
+    assert all(not isinstance(one, Exception) for one in told[1:])
+    assert again["who"].startswith("good")
+
+
+def test_whose_token_has_ended_is_given_nothing_that_is_kept():
+    asked = Asked()
+
+    async def run():
+        await asked.api.get(visitor("good"), "/lot")
+        await asked.api.get(visitor("good", expires_at=1), "/lot")
+
+    with pytest.raises(Problem) as refused:
+        asyncio.run(run())
+    assert refused.value.status == 401
+
+
+def test_after_a_write_everything_is_asked_anew():
+    asked = Asked()
+
+    async def run():
+        who = visitor("good")
+        await asked.api.get(who, "/lot")
+        await asked.api.send(who, "POST", "/acts", {})
+        await asked.api.get(who, "/lot")
+
+    asyncio.run(run())
+    assert asked.count == {"lot": 2, "acts": 1}
+
+
+def test_who_leaves_ends_nothing_for_others():
+    asked = Asked()
+
+    async def run():
+        first = asyncio.create_task(asked.api.get(visitor("a"), "/lot"))
+        await asyncio.sleep(0.005)
+        second = asyncio.create_task(asked.api.get(visitor("b"), "/lot"))
+        await asyncio.sleep(0.005)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(run())["n"] == 1
+    assert asked.count["lot"] == 1
