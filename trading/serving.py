@@ -209,6 +209,8 @@ def serving(
             access_log=False,
             ws="websockets-sansio" if websockets else "none",
             ws_max_size=MAX_BODY_BYTES,
+            # A page is told a few kB at a time, and packing them costs more than sending them.
+            ws_per_message_deflate=False,
             limit_concurrency=most_connections,
             timeout_keep_alive=int(IDLE_TIMEOUT_S),
             timeout_graceful_shutdown=1,
