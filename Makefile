@@ -52,6 +52,12 @@ bench-chain: $(VENV)/.installed-dev node-packages
 	$(BIN)/python scripts/build_node.py
 	$(BIN)/python -m benchmarks.throughput $(BENCH)
 
+# The web service under load, beside a lot that trades: 200 viewers, 50 writes a second; writes
+# benchmarks/results/web.json. BENCH as above.
+.PHONY: bench-web
+bench-web: $(VENV)/.installed-dev node-packages
+	$(BIN)/python -m benchmarks.web $(BENCH)
+
 # Uncontrolled charging against ACN-Sim and against recorded sessions; BENCH as above.
 .PHONY: validation
 validation: $(VENV)/.installed-dev bench-peers

@@ -87,12 +87,12 @@ async def under_load(
     """Measure a running lot's service."""
     seen, sessions = Seen(), later_sessions(lot.sessions)
     cpu_s: dict[str, float] = {}
-    own_s = 0.0
+    own_s = waited_s = 0.0
 
     def begun() -> None:
-        nonlocal own_s
+        nonlocal own_s, waited_s
         cpu_s.update(lot.cpu_s())
-        own_s = _own_cpu_s()
+        own_s, waited_s = _own_cpu_s(), _waited_s()
 
     connections = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=ANSWER_S)
@@ -141,7 +141,17 @@ async def under_load(
         "errors_by_kind": dict(seen.errors),
         "cores_used": {name: round(value / took_s, 2) for name, value in used.items()},
         "load_average": round(os.getloadavg()[0], 1),
+        "waited_for_a_core_share": round((_waited_s() - waited_s) / took_s, 2),
     }
+
+
+def _waited_s() -> float:
+    """For how long somebody on this machine waited for a core, since it started; 0 if not told."""
+    try:
+        told = Path("/proc/pressure/cpu").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    return int(told.partition("total=")[2].split()[0]) / 1e6
 
 
 def _own_cpu_s() -> float:

@@ -211,7 +211,6 @@ def live_lot(
     """
     host, _port = address_of(listen)
     refuse_unless_loopback(host)
-    answer_between_work()
     with serving(FastAPI(), listen):
         # An address that is taken is told before anything is founded.
         pass
@@ -292,6 +291,7 @@ def live_lot(
         if with_pages:
             everybody = _identities(cast, sessions)
             attach_pages(app, DevelopmentDoor(issuer, lambda: everybody), note_key="live.note")
+        answer_between_work()
         served = serving(app, listen, websockets=with_pages, most_connections=MOST_CONNECTIONS)
         yield LiveLot(
             network=network,

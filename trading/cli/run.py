@@ -108,7 +108,6 @@ def run(
     from trading.store.requests import token_of_environment
 
     start_logs(log_format, "engine")
-    answer_between_work()
     publication = read_publication(market)
     token = token_of_environment()
     key = Key.from_environment(name="engine")
@@ -143,6 +142,7 @@ def run(
         )
         engine.check()
         stop = ended_by_signals(engine.wake)
+        answer_between_work()
         with serve_engine(engine, listen=listen, token=token):
             engine.run(stop, until_done=replay)
         if out is not None:

@@ -181,7 +181,6 @@ def serve(
     seed = publication.rules.seed if simulated_drivers else None
     tag_of = tags(salts, simulated_seed=seed)
     start_logs(log_format, "web")
-    answer_between_work()
     with (
         open_database(database, alone=False) as opened,
         _door(engine) as door,
@@ -214,6 +213,7 @@ def serve(
         )
         if pages_door is not None:
             attach_pages(app, pages_door)
+        answer_between_work()
         with serving(app, listen, websockets=True, most_connections=MOST_CONNECTIONS) as served:
             if own_issuer is not None:
                 printed = own_issuer.token_of_each_role(

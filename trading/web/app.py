@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,8 @@ TOPICS = tuple(
 PER_S = 100.0
 BURST = 400
 """Requests that one caller may send a second, and at once."""
+AT_THE_DOOR = 4
+"""Requests to the engine that are under way: it stores one after another."""
 
 
 def create_app(
@@ -77,6 +80,7 @@ def create_app(
     )
     app.state.source, app.state.tokens = source, tokens
     app.state.pulse = events.Pulse(source)
+    app.state.at_the_door = asyncio.Semaphore(AT_THE_DOOR)
     app.state.rates = rates if rates is not None else RateLimit(PER_S, BURST)
     answer_problems(app)
     for topic in TOPICS:

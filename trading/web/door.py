@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -15,8 +14,6 @@ from trading.web.rows import TakenOut
 
 PATH = "/v1/sessions"
 TIMEOUT_S = 20.0
-AT_ONCE = 4
-"""Requests under way: the engine stores one after another, and a connection costs to look after."""
 
 
 class SessionDoor(Protocol):
@@ -47,14 +44,12 @@ class EngineDoor:
         self._client = client
         self.address = str(client.base_url)
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._turn = threading.BoundedSemaphore(AT_ONCE)
 
     def take(self, sessions: Sequence[SessionIn]) -> TakenOut:
         """See `SessionDoor`."""
         body = [session.model_dump(mode="json") for session in sessions]
         try:
-            with self._turn:
-                answer = self._client.post(PATH, json=body, headers=self._headers)
+            answer = self._client.post(PATH, json=body, headers=self._headers)
         except httpx.HTTPError:
             raise Problem(
                 503,

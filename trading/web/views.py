@@ -30,7 +30,7 @@ from trading.market import Fills
 from trading.market.book import Orders
 from trading.operators.replica import together
 from trading.publication import Publication
-from trading.units import cost_ueur
+from trading.units import Int64Array, cost_ueur
 from trading.web.problems import Problem
 from trading.web.rows import LoadRow, LotNowOut, OrderRow, PriceRow, SavingsOut, VehicleRow
 from trading.web.source import Source
@@ -222,8 +222,16 @@ def prices_between(
     edges = np.arange(first, max(until_s, first) + step, step)
     if len(edges) < 2:
         return []
-    tariff = source.publication.terms.buy_over(edges).tolist()
     seen = _seen(source, connection, since_s, until_s)
+    rows: list[PriceRow] = source.remembered.get(
+        ("prices", None if seen is None else seen.basis, first, len(edges)),
+        lambda: _prices(source.publication, seen, edges),
+    )
+    return rows[: bisect_left([row.interval_start for row in rows], utc(until_s))]
+
+
+def _prices(publication: Publication, seen: Seen | None, edges: Int64Array) -> list[PriceRow]:
+    tariff = publication.terms.buy_over(edges).tolist()
     of_interval: dict[int, list[Fills]] = defaultdict(list)
     for _batch, at, fills in seen.present.fills if seen is not None else ():
         if len(fills):
@@ -231,7 +239,6 @@ def prices_between(
     return [
         _price(start, price, of_interval.get(start))
         for start, price in zip(edges[:-1].tolist(), tariff, strict=True)
-        if start < until_s
     ]
 
 

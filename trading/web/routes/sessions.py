@@ -9,6 +9,7 @@ import structlog
 from fastapi import Request, Response
 from pydantic import Field
 from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
 
 from trading.store.requests import MOST_SESSIONS, SessionIn
 from trading.store.schema import SESSIONS
@@ -50,7 +51,8 @@ def me(who: Anyone, source: From) -> MeOut:
 
 
 @router.post("/sessions", responses=documented(400, 413))
-def send_sessions(
+async def send_sessions(
+    request: Request,
     sessions: SessionIn | Annotated[list[SessionIn], Field(min_length=1, max_length=MOST_SESSIONS)],
     who: Aggregator,
     source: From,
@@ -70,7 +72,9 @@ def send_sessions(
         )
     told = {"who": who.subject, "roles": sorted(who.roles), "sessions": len(given)}
     try:
-        taken = source.door.take(given)
+        # Who waits for the engine waits here, and not with a thread that reads could have.
+        async with request.app.state.at_the_door:
+            taken = await run_in_threadpool(source.door.take, given)
     except Problem as error:
         log.warning("sessions not taken", **told, status=error.status, problem=error.detail)
         raise
