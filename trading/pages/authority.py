@@ -213,7 +213,7 @@ class AuthorityView:
             self._call(shown)
             if shown["is_accepted"] and shown["is_sent_here"]:
                 text(t("authority.ask"), "p")
-                button(t("authority.send"), send, kind="main")
+                self.dialog.once(t("authority.send"), send)
             elif shown["is_accepted"]:
                 text(t("authority.send_elsewhere"), "p")
                 code(shown["command"])

@@ -214,10 +214,10 @@ class DriverView:
                 return
             if is_simulated:
                 notice(t("driver.simulated_wallet"))
-                button(t("driver.sign_simulated"), sign, kind="main")
+                self.dialog.once(t("driver.sign_simulated"), sign)
                 return
             text(t("driver.sign_until", time=self.visit.shown.moment(shown["deadline"])), "p")
-            button(t("driver.sign_browser"), sign, kind="main")
+            self.dialog.once(t("driver.sign_browser"), sign)
             text(t("driver.sign_command"), "p")
             code(shown["command"])
 
@@ -238,7 +238,7 @@ class DriverView:
             return
 
         async def pay() -> None:
-            await self._send(title, "/deposits/simulated", given)
+            await self._send(title, "/deposits/simulated", given | {"key": shown["key"]})
 
         with self.dialog.show(title):
             if not shown["is_accepted"]:
@@ -263,7 +263,7 @@ class DriverView:
                 return
             if shown["wallet"] == "simulated":
                 notice(t("driver.simulated_wallet"))
-                button(t("driver.pay_simulated"), pay, kind="main")
+                self.dialog.once(t("driver.pay_simulated"), pay)
             else:
                 text(t("driver.pay_command"), "p")
                 code(shown["command"])
