@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 from tests.durable.small import small_sessions
 from tests.live.lot import opened, trade
 from trading.chain import Key
+from trading.errors import LedgerUnreachableError
 from trading.live import DRIVER_TOKENS_UEUR, LiveLot
 from trading.lot import LotRules, Terms, accounts_of, simulate_lot
 from trading.market import MECHANISMS
@@ -117,6 +119,40 @@ def test_a_change_is_shown_in_every_part_and_sent_as_it_was_shown(
     newest = authority.get(f"{CHANGES}?limit=1000")["items"][-1]
     assert (newest["name"], newest["arguments"]) == ("LargestSpreadSet", {"spread": 40_000})
     assert newest["transaction"] == sent["transaction"]
+
+
+def test_every_attempt_at_a_change_leaves_a_line_with_who_and_why_not(
+    lot: LiveLot, authority: Caller
+) -> None:
+    body = {"change": "set-quorum", "quorum": 3}
+    shown = authority.post(f"{CHANGES}/preview", body)
+    given = {"change": body, "digest": shown["digest"]}
+    chain = lot.source.chain
+    assert chain is not None
+
+    class Away:
+        """A network that does not answer, once it is to be used."""
+
+        def __enter__(self) -> None:
+            raise LedgerUnreachableError("no answer")
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    with capture_logs() as logs:
+        authority.post(CHANGES, {"change": {"change": "pause"}, "digest": shown["digest"]}, 409)
+        for other in (replace(chain, authority=None), replace(chain, lock=Away())):
+            lot.source.chain = other
+            try:
+                authority.post(CHANGES, given, 503)
+            finally:
+                lot.source.chain = chain
+    told = [line for line in logs if line["event"] == "change not sent"]
+    assert [(line["who"], line["status"]) for line in told] == [
+        ("development-authority", status) for status in (409, 503, 503)
+    ]
+    assert [line["change"]["change"] for line in told] == ["pause", "set-quorum", "set-quorum"]
+    assert all(line["problem"] for line in told)
 
 
 def test_nothing_is_sent_but_what_was_shown(lot: LiveLot, authority: Caller) -> None:
@@ -224,6 +260,8 @@ def test_a_driver_sets_its_limits_and_withdraws_them(lot: LiveLot, buyer: Caller
     assert done["signed_by"] == "simulated wallet"
     told = next(line for line in logs if line["event"] == "act done")
     assert (told["who"], told["account"]) == ("development-driver", number)
+    assert told["mandate"]["max_buy_ueur_per_kwh"] == 410_000
+    assert (told["transaction"], told["signed_by"]) == (done["transaction"], "simulated wallet")
     assert buyer.account["max_buy_ueur_per_kwh"] == 410_000
     buyer.post("/acts/simulated", {"act": "revocation", "account": number})
     assert buyer.account["max_buy_ueur_per_kwh"] is None
@@ -279,6 +317,43 @@ def test_money_goes_in_and_out(lot: LiveLot) -> None:
     beyond = {"account": number, "amount_ueur": now + 1}
     assert not driver.post("/deposits/preview", beyond)["is_accepted"]
     driver.post("/deposits/simulated", beyond, 409)
+
+
+def test_a_deposit_counts_once_under_the_key_of_its_preview(lot: LiveLot, buyer: Caller) -> None:
+    number = buyer.account["account"]
+    given = {"account": number, "amount_ueur": 10_000}
+    shown = buyer.post("/deposits/preview", given)
+    assert buyer.post("/deposits/preview", given)["key"] != shown["key"]
+    before = buyer.account["free_ueur"]
+    keyed = given | {"key": shown["key"]}
+    with capture_logs() as logs, ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: buyer.post("/deposits/simulated", keyed), range(2))
+    assert first == second == buyer.post("/deposits/simulated", keyed)
+    assert buyer.account["free_ueur"] == before + 10_000
+    told = [line for line in logs if line["event"] == "act done"]
+    assert sorted(line["is_new"] for line in told) == [False, True]
+    assert {(line["amount_ueur"], line["transaction"]) for line in told} == {
+        (10_000, first["transaction"])
+    }
+    other = buyer.post("/deposits/simulated", keyed | {"amount_ueur": 20_000}, 409)
+    assert "something else" in other["detail"]
+    again = buyer.post("/deposits/preview", given)["key"]
+    buyer.post("/deposits/simulated", given | {"key": again})
+    assert buyer.account["free_ueur"] == before + 20_000
+
+
+def test_every_attempt_at_an_act_leaves_a_line_with_who_and_why_not(
+    lot: LiveLot, buyer: Caller
+) -> None:
+    other = Caller(lot, "driver", ("s-2",)).account["account"]
+    with capture_logs() as logs:
+        buyer.post("/deposits/simulated", {"account": other, "amount_ueur": 7}, 404)
+        buyer.post("/acts/simulated", {"act": "revocation", "account": other}, 404)
+    told = [line for line in logs if line["event"] == "act not done"]
+    assert [(one["who"], one["act"], one["account"], one["status"]) for one in told] == [
+        ("development-driver", act, other, 404) for act in ("deposit", "revocation")
+    ]
+    assert told[0]["amount_ueur"] == 7
 
 
 def test_a_driver_acts_for_its_own_account_alone(lot: LiveLot, buyer: Caller) -> None:

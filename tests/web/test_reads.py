@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import sqlite3
+from contextlib import closing
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -63,6 +65,21 @@ def test_accounts_and_movements_are_the_chains(api, filled):
     assert held == paid_in - taken_out
 
 
+def test_limits_end_with_their_last_second_on_the_chain(api, filled):
+    account = next(one for one in api.all_items("/accounts") if one["valid_until"])
+    ends = int(dt.datetime.fromisoformat(account["valid_until"]).timestamp())
+    with closing(sqlite3.connect(filled.file)) as database:
+        (latest,) = database.execute("select max(time) from mirror_events").fetchone()
+    assert ends > latest, "the day is within the limits"
+    for now, is_in_force in ((0, True), (ends, True), (ends + 1, False)):
+        with api_over(filled.file, clock=lambda now=now: float(now)) as other:
+            row = other.get(f"/accounts/{account['account']}").json()
+            assert row["is_in_force"] is is_in_force
+            assert row in other.all_items("/accounts")
+    none = [one for one in api.all_items("/accounts") if one["valid_until"] is None]
+    assert not any(one["is_in_force"] for one in none)
+
+
 def test_operators_and_consortium_are_the_chains(api):
     operators = api.items("/operators")
     assert [one["seat"] for one in operators] == [0, 1, 2, 3]
@@ -74,6 +91,7 @@ def test_operators_and_consortium_are_the_chains(api):
     assert rules["n_operators"] == 4
     assert rules["highest_price_ueur_per_kwh"] == 1_000_000
     assert [lot["is_open"] for lot in rules["lots"]] == [True]
+    assert not rules["is_connected"], "this service has no way to the chain"
 
 
 def test_orders_are_what_the_engine_traded(api, filled):

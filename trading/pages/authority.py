@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+from trading.chain.contract import NOBODY
 from trading.pages.forms import (
     Chooser,
     Dialog,
@@ -27,26 +32,40 @@ PRICES = ("lowest_price", "highest_price", "largest_spread")
 Change = dict[str, Any]
 
 
+class _Operator(NamedTuple):
+    """Where an operator stands on the page."""
+
+    row: Element
+    votes: TextElement
+
+
 class AuthorityView:
     """One visitor's look at the consortium."""
 
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
         self._seen: Any = None
+        self._rows: dict[tuple[int, str], _Operator] = {}
 
     async def build(self) -> None:
         """Put the page into its frame, and keep it up to date."""
         t = self.visit.text
+        is_connected = (await self.visit.get("/consortium"))["is_connected"]
+        self.is_connected = is_connected
         self.dialog = Dialog(t("authority.leave"))
+        if not is_connected:
+            notice(t("authority.no_chain"))
         self.figures = figures(dict.fromkeys((t(f"authority.{one}") for one in _FIGURES), "–"))
         with tag("div", "pc-two"):
             with tag("section", "pc-card"):
                 text(t("authority.operators"), "h2")
                 self.operators = tag("ul", "pc-list")
-                self._operator_forms()
+                if is_connected:
+                    self._operator_forms()
             with tag("section", "pc-card"):
                 text(t("authority.rules"), "h2")
-                self._rule_forms()
+                if is_connected:
+                    self._rule_forms()
             with tag("section", "pc-card"):
                 text(t("authority.lots"), "h2")
                 self.lots = Rows(
@@ -54,11 +73,13 @@ class AuthorityView:
                     [t(f"authority.{one}") for one in ("lot", "account", "state")],
                     nothing=t("authority.no_lots"),
                 )
-                self._lot_forms()
+                if is_connected:
+                    self._lot_forms()
             with tag("section", "pc-card"):
                 text(t("authority.aggregators"), "h2")
                 self.aggregators = tag("ul", "pc-list")
-                self._aggregator_form()
+                if is_connected:
+                    self._aggregator_form()
             with tag("section", "pc-card"):
                 text(t("authority.pause"), "h2")
                 self.pause_said = text("", "p")
@@ -68,7 +89,8 @@ class AuthorityView:
             with tag("section", "pc-card"):
                 text(t("authority.hand_over"), "h2")
                 self.offered = text("", "p")
-                self._hand_over_form()
+                if is_connected:
+                    self._hand_over_form()
         with tag("section", "pc-card"):
             text(t("authority.changes"), "h2")
             self.changes = Rows(
@@ -213,7 +235,7 @@ class AuthorityView:
             self._call(shown)
             if shown["is_accepted"] and shown["is_sent_here"]:
                 text(t("authority.ask"), "p")
-                button(t("authority.send"), send, kind="main")
+                self.dialog.once(t("authority.send"), send)
             elif shown["is_accepted"]:
                 text(t("authority.send_elsewhere"), "p")
                 code(shown["command"])
@@ -321,8 +343,8 @@ class AuthorityView:
         )
         is_paused = consortium["is_paused"]
         say(self.pause_said, t("authority.is_paused" if is_paused else "authority.pause_about"))
-        self.pause.set_visibility(not is_paused)
-        self.unpause.set_visibility(is_paused)
+        self.pause.set_visibility(self.is_connected and not is_paused)
+        self.unpause.set_visibility(self.is_connected and is_paused)
         pending = consortium["pending_authority"]
         say(
             self.offered,
@@ -345,27 +367,41 @@ class AuthorityView:
 
     def _show_operators(self, operators: list[dict[str, Any]]) -> None:
         t, shown = self.visit.text, self.visit.shown
-        self.operators.clear()
-        with self.operators:
-            for one in operators:
-                with tag("li"):
+        there = {(one["seat"], one["address"]): one for one in operators}
+        if there.keys() != self._rows.keys():
+            self._seat(there)
+        for key, one in there.items():
+            votes = t(
+                "authority.votes",
+                confirmations=shown.number(one["confirmations"]),
+                rejections=shown.number(one["rejections"]),
+                time=shown.moment(one["last_vote_at"]),
+            )
+            say(self._rows[key].votes, votes)
+
+    def _seat(self, there: Mapping[tuple[int, str], dict[str, Any]]) -> None:
+        """Give each operator its row; who stays keeps it, and a button of it the focus."""
+        t = self.visit.text
+        for key in self._rows.keys() - there.keys():
+            self._rows.pop(key).row.delete()
+        for at, (key, one) in enumerate(there.items()):
+            if key not in self._rows:
+                with self.operators, tag("li") as row:
                     with tag("div"):
                         text(t("authority.seat", n=one["seat"]), "strong")
                         code(one["address"])
-                        votes = t(
-                            "authority.votes",
-                            confirmations=shown.number(one["confirmations"]),
-                            rejections=shown.number(one["rejections"]),
-                            time=shown.moment(one["last_vote_at"]),
-                        )
-                        text(votes, "p", "pc-quiet")
-                    self._remove_button(one)
-        self.rotated.offer(
-            {
-                one["address"]: f"{t('authority.seat', n=one['seat'])}, {short(one['address'])}"
-                for one in operators
-            }
-        )
+                        votes = text("", "p", "pc-quiet")
+                    if self.is_connected:
+                        self._remove_button(one)
+                row.move(target_index=at)
+                self._rows[key] = _Operator(row, votes)
+        if self.is_connected:
+            self.rotated.offer(
+                {
+                    address: f"{t('authority.seat', n=seat)}, {short(address)}"
+                    for seat, address in there
+                }
+            )
 
     def _remove_button(self, operator: dict[str, Any]) -> None:
         t = self.visit.text
@@ -387,7 +423,12 @@ class AuthorityView:
 
     def _change_row(self, one: dict[str, Any]) -> list[str]:
         arguments = ", ".join(
-            f"{name} {self._argument(name, value)}" for name, value in one["arguments"].items()
+            self.visit.text(
+                "authority.argument",
+                name=self.visit.text(f"authority.argument_{name}"),
+                value=self._argument(name, value),
+            )
+            for name, value in one["arguments"].items()
         )
         return [
             self.visit.shown.moment(one["time"]),
@@ -401,6 +442,8 @@ class AuthorityView:
             return self._price(int(value))
         if isinstance(value, bool):
             return self.visit.text(f"authority.{'yes' if value else 'no'}")
+        if value == NOBODY:
+            return self.visit.text("authority.none")
         return str(value)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nicegui import ui
+from nicegui.element import Element
 
 from trading.pages.forms import (
     Chooser,
@@ -22,6 +23,7 @@ from trading.pages.forms import (
 from trading.pages.parts import Rows, button, empty, figures, refusal, say, tag, text
 from trading.pages.site import Page, Visit
 from trading.pages.trades import short
+from trading.pages.wallet import Wallet
 from trading.units import MAX_U32, UEUR_PER_EUR, eur_text
 from trading.web.auth import Role
 from trading.web.problems import Problem
@@ -53,11 +55,14 @@ class DriverView:
         self.visit, self.session_id = visit, session_id
         self._seen: Any = None
         self._account: dict[str, Any] | None = None
-        self._wallet: dict[str, Any] | None = None
 
     async def build(self) -> None:
         """Put the page into its frame, and keep it up to date."""
         t = self.visit.text
+        consortium = await self.visit.get("/consortium")
+        is_connected = consortium["is_connected"]
+        self.wallet = Wallet(self.visit, is_connected=is_connected)
+        self.revoke: Element | None = None
         self.dialog = Dialog(t("driver.leave"))
         with tag("p", "pc-about"):
             self.phase = text("", "span", "pc-chip", role="status")
@@ -77,12 +82,14 @@ class DriverView:
             with tag("section", "pc-card"):
                 text(t("driver.limits"), "h2")
                 self.limits = text("", "p")
-                await self._limit_form()
+                if is_connected:
+                    self._limit_form(consortium["aggregators"])
             with tag("section", "pc-card"):
                 text(t("driver.money"), "h2")
                 self.money = figures(dict.fromkeys((t(f"driver.{one}") for one in _MONEY), "–"))
                 self.whose = text("", "p", "pc-quiet")
-                self._money_forms()
+                if is_connected:
+                    self._money_forms()
         with tag("section", "pc-card") as self.moved:
             text(t("driver.movements"), "h2")
             self.movements = Rows(
@@ -94,18 +101,15 @@ class DriverView:
 
     # ------------------------------------------------------------------ forms
 
-    async def _limit_form(self) -> None:
+    def _limit_form(self, aggregators: list[str]) -> None:
         t = self.visit.text
-        consortium = await self.visit.get("/consortium")
         with fold(t("driver.set_limits")):
             hint = t("driver.price_hint")
             self.buys = Field(t("driver.max_buy"), hint=hint, mode="decimal")
             self.sells = Field(t("driver.min_sell"), hint=hint, mode="decimal")
             hours = {str(one): t(f"driver.hours_{one}") for one in HOURS}
             self.lasts = Chooser(t("driver.valid_for"), hours, value="24")
-            through = {
-                one: t("driver.aggregator", address=short(one)) for one in consortium["aggregators"]
-            }
+            through = {one: t("driver.aggregator", address=short(one)) for one in aggregators}
             self.through = Chooser(t("driver.through"), through | {"": t("driver.nobody")})
             button(t("driver.show"), self._ask_mandate)
         self.revoke = button(t("driver.revoke"), self._ask_revocation, kind="bad")
@@ -214,10 +218,10 @@ class DriverView:
                 return
             if is_simulated:
                 notice(t("driver.simulated_wallet"))
-                button(t("driver.sign_simulated"), sign, kind="main")
+                self.dialog.once(t("driver.sign_simulated"), sign)
                 return
             text(t("driver.sign_until", time=self.visit.shown.moment(shown["deadline"])), "p")
-            button(t("driver.sign_browser"), sign, kind="main")
+            self.dialog.once(t("driver.sign_browser"), sign)
             text(t("driver.sign_command"), "p")
             code(shown["command"])
 
@@ -238,7 +242,7 @@ class DriverView:
             return
 
         async def pay() -> None:
-            await self._send(title, "/deposits/simulated", given)
+            await self._send(title, "/deposits/simulated", given | {"key": shown["key"]})
 
         with self.dialog.show(title):
             if not shown["is_accepted"]:
@@ -263,7 +267,7 @@ class DriverView:
                 return
             if shown["wallet"] == "simulated":
                 notice(t("driver.simulated_wallet"))
-                button(t("driver.pay_simulated"), pay, kind="main")
+                self.dialog.once(t("driver.pay_simulated"), pay)
             else:
                 text(t("driver.pay_command"), "p")
                 code(shown["command"])
@@ -297,6 +301,9 @@ class DriverView:
             with self.dialog.instead(title):
                 refusal(t("shell.refused"), error)
             return
+        finally:
+            # Also where it is refused: a transaction may be on its way.
+            self.wallet.forget()
         with self.dialog.instead(title):
             who = t("driver.by_simulated" if sent["signed_by"] != "owner" else "driver.by_owner")
             text(t("driver.sent", block=sent["block"], who=who), "p")
@@ -309,15 +316,15 @@ class DriverView:
         visit = self.visit
         outlook = await visit.get(f"/sessions/{quote(self.session_id, safe='')}/outlook")
         number = outlook["account"]
-        account = wallet = None
+        account: dict[str, Any] | None = None
         moves: list[dict[str, Any]] = []
         if number is not None:
             account = await visit.get(f"/accounts/{number}")
-            wallet = await self._read_wallet(number)
+            await self.wallet.look(account)
             page = await visit.get("/movements", account=number, order="desc", limit=SHOWN)
             moves = page["items"]
-        self._account, self._wallet = account, wallet
-        seen = (outlook, account, wallet, moves)
+        self._account = account
+        seen = (outlook, account, self.wallet.found, self.wallet.way, moves)
         if seen == self._seen:
             return
         self._seen = seen
@@ -327,18 +334,8 @@ class DriverView:
             part.set_visibility(account is not None)
         self.no_account.set_visibility(account is None)
         if account is not None:
-            self._show_account(account, wallet)
+            self._show_account(account)
             self.movements.show([self._movement(one) for one in moves])
-
-    async def _read_wallet(self, number: int) -> dict[str, Any] | None:
-        """Who holds the key; None where this service has no way to the chain."""
-        try:
-            found: dict[str, Any] = await self.visit.get(f"/accounts/{number}/wallet")
-        except Problem as error:
-            if error.status == 503:
-                return None
-            raise
-        return found
 
     def _show_car(self, found: dict[str, Any]) -> None:
         t, shown = self.visit.text, self.visit.shown
@@ -396,14 +393,18 @@ class DriverView:
         key = "saved" if saved > 0 else "lost" if saved < 0 else "same"
         say(self.saved, t(f"driver.trading_{key}", amount=shown.money(abs(saved))))
 
-    def _show_account(self, account: dict[str, Any], wallet: dict[str, Any] | None) -> None:
-        t, shown = self.visit.text, self.visit.shown
-        has_limits = account["valid_until"] is not None
-        say(
-            self.limits,
-            self._limits_said(account, account["account"]) if has_limits else t("driver.no_limits"),
-        )
-        self.revoke.set_visibility(has_limits)
+    def _show_account(self, account: dict[str, Any]) -> None:
+        t, shown, wallet = self.visit.text, self.visit.shown, self.wallet.found
+        is_in_force = account["is_in_force"]
+        if account["valid_until"] is None:
+            say(self.limits, t("driver.no_limits"))
+        elif is_in_force:
+            say(self.limits, self._limits_said(account, account["account"]))
+        else:
+            ended = shown.moment(account["valid_until"])
+            say(self.limits, t("driver.limits_ended", time=ended))
+        if self.revoke is not None:
+            self.revoke.set_visibility(is_in_force)
         values = {
             "free": shown.money(account["free_ueur"]),
             "locked": shown.money(account["locked_ueur"]),
@@ -412,7 +413,7 @@ class DriverView:
         for name, value in values.items():
             say(self.money[t(f"driver.{name}")], value)
         if wallet is None:
-            say(self.whose, t("driver.no_chain"))
+            say(self.whose, t("driver.no_chain" if self.wallet.way == "none" else "driver.away"))
         else:
             key = "simulated_wallet" if wallet["wallet"] == "simulated" else "own_wallet"
             say(self.whose, t(f"driver.{key}"))

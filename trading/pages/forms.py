@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from trading.errors import OptionError
-from trading.pages.parts import button, icon, tag, text
+from trading.pages.parts import button, focus, icon, tag, text
 from trading.units import amount_ueur, price_ueur_per_kwh
 
 
@@ -113,17 +113,43 @@ class Dialog:
                 button(self._close, self.leave)
         self._box.run_method("showModal")
 
+    def once(self, label: str, act: Callable[[], Awaitable[None]]) -> Element:
+        """A button that sends what is shown: pressed again while that goes on, it does nothing."""
+        is_sending = False
+
+        async def send() -> None:
+            nonlocal is_sending
+            # The second press of a double click is on its way before the browser knows.
+            if is_sending:
+                return
+            is_sending = True
+            found.props["disabled"] = True
+            try:
+                await act()
+            finally:
+                is_sending = False
+                if not found.is_deleted:
+                    found.props["disabled"] = False
+
+        found = button(label, send, kind="main")
+        return found
+
     @contextmanager
     def instead(self, title: str) -> Iterator[None]:
-        """Put something else in, while it is open."""
+        """Put something else in; where somebody left meanwhile, it opens again to say so."""
         self._box.clear()
         self._box.props["aria-label"] = title
         with self._box:
-            text(title, "h2")
+            heading = text(title, "h2", tabindex="-1")
             with tag("div", role="status"):
                 yield
             with tag("div", "pc-actions"):
                 button(self._close, self.leave)
+        self._box.client.run_javascript(
+            f"(e => e && !e.open && e.showModal())(document.getElementById('{self._box.html_id}'))"
+        )
+        # What was pressed is gone, and the keyboard must not begin at the top of the page.
+        focus(heading)
 
     async def leave(self) -> None:
         """Close it."""

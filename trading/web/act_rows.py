@@ -12,6 +12,7 @@ from trading.chain.fields import Amount, Number
 from trading.web.rows import Time
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+DepositKey = Annotated[str, Field(pattern="^[0-9a-zA-Z_-]{16,64}$")]
 
 
 class ArgumentOut(BaseModel):
@@ -124,11 +125,20 @@ class DepositIn(BaseModel):
     amount_ueur: Amount
 
 
+class DepositSentIn(DepositIn):
+    """A deposit that counts once, however often it is sent."""
+
+    key: DepositKey | None = Field(
+        default=None, description="As the preview gave it; without one, each counts."
+    )
+
+
 class DepositPreviewOut(BaseModel):
     """The two transactions of a deposit; they take a key that holds tokens."""
 
     account: int
     amount_ueur: int
+    key: str = Field(description="Sent along, the deposit counts once.")
     payer: str
     held_ueur: int = Field(description="Tokens that the payer holds.")
     is_accepted: bool

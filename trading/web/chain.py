@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -24,6 +25,7 @@ from trading.errors import (
     OutcomeUnknownError,
     WrongLedgerError,
 )
+from trading.web.once import Once
 from trading.web.problems import Problem
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,7 @@ class ChainDoor:
         wallet_of: key of a simulated driver by its session's id; None where drivers hold their own.
         lock: held by whoever speaks to the network, where that is for one thread at a time.
         sent: told after each transaction.
+        deposits: those that were paid in from here.
     """
 
     consortium: Consortium
@@ -51,6 +54,7 @@ class ChainDoor:
     wallet_of: Callable[[str], Key] | None = None
     lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
     sent: Callable[[], None] = lambda: None
+    deposits: Once[Any] = field(default_factory=Once)
 
     @contextmanager
     def use(self) -> Iterator[Consortium]:

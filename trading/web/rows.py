@@ -195,6 +195,7 @@ class AccountRow(BaseModel):
     max_buy_ueur_per_kwh: int | None = Field(description="Null without a mandate, as what follows.")
     min_sell_ueur_per_kwh: int | None
     valid_until: Time | None
+    is_in_force: bool = Field(description="Whether it has limits that have not ended yet.")
     aggregator: str | None
     open_to_buyers: bool | None
 
@@ -246,6 +247,9 @@ class ConsortiumOut(BaseModel):
     aggregators: list[str]
     lots: list[LotOut]
     head: int | None = Field(description="Last block seen.")
+    is_connected: bool = Field(
+        description="Whether this service has a way to the chain, and so shows what could be sent."
+    )
 
 
 class LoadRow(BaseModel):

@@ -246,6 +246,14 @@ class Source:
                 self._folded = newest
             return self._fold.ledger()
 
+    def chain_time_s(self, connection: Connection) -> int:
+        """Now on the chain, Unix seconds, also while the lot replays a past day.
+
+        Chains keep the wall's time. Where a block is ahead of it, that is the latest known.
+        """
+        latest = connection.execute(select(func.max(MIRROR_EVENTS.c.time))).scalar_one()
+        return max(int(self.clock()), int(latest or 0))
+
     def identity(self, connection: Connection) -> dict[str, str]:
         """Which contract on which chain it is."""
         return {row.name: row.value for row in connection.execute(select(IDENTITY))}

@@ -6,12 +6,12 @@ drivers are simulated: then it signs for them, and every answer says so.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import structlog
 from fastapi import Body
 from sqlalchemy import select
 
@@ -35,6 +35,7 @@ from trading.web.act_rows import (
     ActSentOut,
     DepositIn,
     DepositPreviewOut,
+    DepositSentIn,
     OutlookOut,
     WalletOut,
 )
@@ -42,12 +43,11 @@ from trading.web.auth import Principal, Role, allow
 from trading.web.chain import SIGNED_FOR_S, ChainDoor
 from trading.web.outlook import outlook_of
 from trading.web.problems import Problem, documented
-from trading.web.routes.common import Chain, From, LotParty, Name, call_out, topic
+from trading.web.routes.common import Chain, From, LotParty, Name, call_out, logged, topic
 from trading.web.routes.ledger import AccountNumber
 from trading.web.source import Source
 from trading.web.views import utc
 
-log = structlog.get_logger(__name__)
 router = topic("acts")
 
 Driver = Annotated[Principal, allow(Role.DRIVER)]
@@ -109,23 +109,28 @@ def hand_in(
 
     A driver hands in for its own accounts and addresses alone.
     """
-    if Role.AGGREGATOR not in who.roles:
-        if not isinstance(act, SignedEnrolment):
-            _own(source, chain, who, act.account)
-        elif act.owner.lower() not in who.owners:
-            raise Problem(404, "this address is none of the caller's")
-    number = 0 if isinstance(act, SignedEnrolment) else act.account
-    with _logged(chain, who, act.act, number), chain.use() as consortium:
-        return _hand_in(consortium, chain, act, "owner")
+    with _logged(chain, who, act) as outcome:
+        if Role.AGGREGATOR not in who.roles:
+            if not isinstance(act, SignedEnrolment):
+                _own(source, chain, who, act.account)
+            elif act.owner.lower() not in who.owners:
+                raise Problem(404, "this address is none of the caller's")
+        with chain.use() as consortium:
+            sent = _hand_in(consortium, chain, act, "owner")
+        outcome |= _outcome(sent)
+    return sent
 
 
 @router.post("/acts/simulated", responses=documented(400, 404, 409, 413))
 def act_for_simulated(act: Wanted, who: Driver, source: From, chain: Chain) -> ActSentOut:
     """Sign as a driver that nobody is, and hand it in; only where drivers are simulated."""
-    key = _simulated(_own(source, chain, who, act.account))
-    with _logged(chain, who, act.act, act.account), chain.use() as consortium:
-        signed = signed_with(consortium, act, lasts_s=SIGNED_FOR_S, by=key)
-        return _hand_in(consortium, chain, signed, "simulated wallet")
+    with _logged(chain, who, act) as outcome:
+        key = _simulated(_own(source, chain, who, act.account))
+        with chain.use() as consortium:
+            signed = signed_with(consortium, act, lasts_s=SIGNED_FOR_S, by=key)
+            sent = _hand_in(consortium, chain, signed, "simulated wallet")
+        outcome |= _outcome(sent)
+    return sent
 
 
 @router.post("/deposits/preview", responses=documented(400, 404, 409, 413))
@@ -140,6 +145,7 @@ def preview_deposit(given: DepositIn, who: Driver, source: From, chain: Chain) -
         return DepositPreviewOut(
             account=number,
             amount_ueur=ueur,
+            key=secrets.token_urlsafe(16),
             payer=payer,
             held_ueur=held,
             is_accepted=refusal is None,
@@ -154,19 +160,34 @@ def preview_deposit(given: DepositIn, who: Driver, source: From, chain: Chain) -
 
 
 @router.post("/deposits/simulated", responses=documented(400, 404, 409, 413))
-def deposit_for_simulated(given: DepositIn, who: Driver, source: From, chain: Chain) -> ActSentOut:
-    """Pay in out of a simulated driver's demonstration euro."""
+def deposit_for_simulated(
+    given: DepositSentIn, who: Driver, source: From, chain: Chain
+) -> ActSentOut:
+    """Pay in out of a simulated driver's demonstration euro.
+
+    With the key of its preview a deposit counts once, and is answered alike if it comes again.
+    """
     number, ueur = given.account, given.amount_ueur
-    key = _simulated(_own(source, chain, who, number))
-    with _logged(chain, who, "deposit", number), chain.use() as consortium:
+
+    def pay() -> ActSentOut:
+        consortium = chain.consortium
         held = consortium.token.balance_of(key.address)
         refusal = _deposit_refusal(consortium, key.address, ueur, held)
         if refusal is not None:
             raise refusal
         # Exactly this deposit: an allowance that is left over could be taken later.
         consortium.token.approve(consortium.address, ueur, by=key)
-        receipt = consortium.deposit(number, ueur, by=key)
-        return _sent(receipt, number, "simulated wallet")
+        return _sent(consortium.deposit(number, ueur, by=key), number, "simulated wallet")
+
+    with _logged(chain, who, given) as outcome:
+        key = _simulated(_own(source, chain, who, number))
+        with chain.use():
+            if given.key is None:
+                sent, is_new = pay(), True
+            else:
+                sent, is_new = chain.deposits.answer(who.subject, given.key, (number, ueur), pay)
+        outcome |= _outcome(sent) | {"is_new": is_new}
+    return sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,16 +268,25 @@ def _sent(
 
 
 @contextmanager
-def _logged(chain: ChainDoor, who: Principal, act: str, account: int) -> Iterator[None]:
+def _logged(
+    chain: ChainDoor, who: Principal, act: SignedAct | WantedAct | DepositSentIn
+) -> Iterator[dict[str, Any]]:
     """Say in the log who did what, and tell the engine that the chain has moved."""
-    told = {"who": who.subject, "roles": sorted(who.roles), "act": act, "account": account}
-    try:
-        yield
-    except Problem as error:
-        log.warning("act not done", **told, status=error.status, problem=error.detail)
-        raise
-    log.info("act done", **told)
+    # Whoever reads the log could hand in what is signed.
+    told = act.model_dump(mode="json", exclude={"signature"})
+    kind = {"act": "deposit"} if isinstance(act, DepositSentIn) else {}
+    with logged("act done", "act not done", who, **kind, **told) as outcome:
+        yield outcome
     chain.sent()
+
+
+def _outcome(sent: ActSentOut) -> dict[str, Any]:
+    return {
+        "account": sent.account,
+        "transaction": sent.transaction,
+        "block": sent.block,
+        "signed_by": sent.signed_by,
+    }
 
 
 def _deposit_refusal(

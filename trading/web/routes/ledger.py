@@ -52,7 +52,8 @@ def list_accounts(
             tag = None if is_hidden else source.tag_of(session_id)
             query = query.where(columns.tag == tag)
         page = page_of_query(connection, query, [columns.account], cut)
-    rows = [_account(row, who, own, names) for row in page.rows]
+        now_s = source.chain_time_s(connection)
+    rows = [_account(row, who, own, names, now_s) for row in page.rows]
     return answer_list(request, AccountRow, Paged(rows=rows, next=page.next))
 
 
@@ -64,9 +65,10 @@ def one_account(account: AccountNumber, who: Anyone, source: From) -> AccountRow
         own = source.own(connection, who)
         names = source.sessions_by_tag(connection)
         row = connection.execute(select(MIRROR_ACCOUNTS).where(columns.account == account)).first()
+        now_s = source.chain_time_s(connection)
     if row is None or not (who.sees_trades or account in own.accounts):
         raise Problem(404, "there is no such account")
-    return _account(row, who, own, names)
+    return _account(row, who, own, names, now_s)
 
 
 @router.get("/movements", response_model=Page[MovementRow], responses=LIST_ANSWERS)
@@ -154,10 +156,13 @@ def consortium(_who: Anyone, source: From) -> ConsortiumOut:
             for lot, account in sorted(ledger.lots.items())
         ],
         head=head,
+        is_connected=source.chain is not None,
     )
 
 
-def _account(row: Row[Any], who: Principal, own: Own, names: dict[str, str]) -> AccountRow:
+def _account(
+    row: Row[Any], who: Principal, own: Own, names: dict[str, str], now_s: int
+) -> AccountRow:
     name = names.get(row.tag)
     is_seen = who.sees_vehicles or name in own.sessions
     return AccountRow(
@@ -171,6 +176,8 @@ def _account(row: Row[Any], who: Principal, own: Own, names: dict[str, str]) -> 
         max_buy_ueur_per_kwh=row.max_buy_ueur_per_kwh,
         min_sell_ueur_per_kwh=row.min_sell_ueur_per_kwh,
         valid_until=None if row.valid_until is None else utc(row.valid_until),
+        # As the contract has it: their last second is theirs.
+        is_in_force=row.valid_until is not None and row.valid_until >= now_s,
         aggregator=row.aggregator,
         open_to_buyers=row.open_to_buyers,
     )
