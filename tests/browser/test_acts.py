@@ -111,7 +111,7 @@ def test_a_driver_sets_and_withdraws_its_limits(browser, day):
         expect(page.locator(".pc-figures").first).to_contain_text("State of charge at departure")
         limits = page.locator("section").filter(has=page.get_by_role("heading", name="My limits"))
         limits.get_by_text("Set my limits").click()
-        page.get_by_label("The most I pay").fill("0,4321")
+        page.get_by_label("The most I pay").press_sequentially("0,4321", delay=400)
         limits.get_by_role("button", name="Show what I sign").click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text(f"Account {account} buys at up to 0.4321 EUR/kWh")

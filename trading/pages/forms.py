@@ -13,6 +13,10 @@ from trading.errors import OptionError
 from trading.pages.parts import button, focus, icon, tag, text
 from trading.units import amount_ueur, price_ueur_per_kwh
 
+AT_FIRST = "^value"
+"""What a field holds at first. Were it `value`, every drawing would put it in again, over what a
+visitor is typing (Vue sets that property each time)."""
+
 
 class Field:
     """A text that a visitor types.
@@ -28,8 +32,8 @@ class Field:
             with tag("label"):
                 text(label)
                 self._input = tag(
-                    "input", type="text", value=value, inputmode=mode, autocomplete="off",
-                    spellcheck="false",
+                    "input", type="text", inputmode=mode, autocomplete="off", spellcheck="false",
+                    **{AT_FIRST: value},
                 ).on("change", self._typed, js_handler="e => emit(e.target.value)")  # fmt: skip
                 if hint:
                     text(hint, classes="pc-quiet pc-hint")
@@ -37,13 +41,7 @@ class Field:
             self._complaint.set_visibility(False)
 
     def _typed(self, event: GenericEventArguments) -> None:
-        self.set(str(event.args))
-
-    def set(self, value: str) -> None:
-        """Put a text in."""
-        self.value = value.strip()
-        # What is typed and what is drawn must not part, or the next drawing takes it back.
-        self._input.props["value"] = value
+        self.value = str(event.args).strip()
         self.complain("")
 
     def complain(self, sentence: str) -> None:

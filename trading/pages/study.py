@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from nicegui.events import GenericEventArguments
 
-from trading.pages.forms import Chooser, Field, notice, price_of, whole_of
+from trading.pages.forms import AT_FIRST, Chooser, Field, notice, price_of, whole_of
 from trading.pages.parts import Cell, Rows, button, empty, link, tag, text
 from trading.pages.site import Page, Site, Visit
 from trading.web.auth import Role
@@ -62,17 +62,12 @@ class _Day:
         self.value = value
         with tag("div", "pc-field"), tag("label"):
             text(label)
-            self._input = tag("input", type="date", value=value).on(
+            self._input = tag("input", type="date", **{AT_FIRST: value}).on(
                 "change", self._chosen, js_handler="e => emit(e.target.value)"
             )
 
     def _chosen(self, event: GenericEventArguments) -> None:
-        self.set(str(event.args))
-
-    def set(self, value: str) -> None:
-        """Put a date in."""
-        self.value = value
-        self._input.props["value"] = value
+        self.value = str(event.args)
 
 
 class _Studies:
