@@ -224,6 +224,19 @@ def test_a_driver_whose_limits_ended_is_told_so(client):
     assert "Withdraw my limits" not in said
 
 
+def test_nothing_can_be_pressed_before_the_account_is_known(client):
+    visit = FakeVisit({"/consortium": CONSORTIUM})
+
+    async def not_yet(_refresh):
+        pass
+
+    visit.every = not_yet
+    client.run(DriverView(visit, "s-1").build())
+    said = shown(client)
+    assert "Show what I sign" not in said
+    assert "This vehicle has no account on the chain." not in said
+
+
 def test_a_chain_that_does_not_answer_is_not_one_that_is_not_there(client):
     _, said = driver(client, wallet=Problem(503, "the network does not answer"))
     assert "does not answer just now" in said

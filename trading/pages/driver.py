@@ -97,6 +97,9 @@ class DriverView:
                 [t(f"driver.{one}") for one in ("time", "kind", "amount", "counterparty", "block")],
                 nothing=t("driver.no_movements"),
             )
+        # Until the account is known there is nothing to act on.
+        for part in (self.has_account, self.moved, self.no_account):
+            part.set_visibility(False)
         await self.visit.every(self.refresh)
 
     # ------------------------------------------------------------------ forms
