@@ -62,6 +62,22 @@ def test_a_driver_sees_its_own_vehicle_alone(browser, day):
         page.locator("details > summary").click()
         expect(page.locator(".pc-clock")).to_contain_text("2019")
         assert page.locator(".pc-car").count() <= 1
+        expect(page.get_by_text("Only your own vehicle is shown.")).to_be_visible()
+        expect(page.get_by_text("Your vehicles here")).to_be_visible()
+        expect(page.get_by_text("Vehicles here", exact=True)).to_have_count(0)
+        # No other bay is said to be free.
+        marked, cars = page.locator(".pc-unknown"), page.locator(".pc-car")
+        assert marked.count() + cars.count() == page.locator(".pc-bay").count() > 1
+
+
+def test_the_authority_sees_sums_and_is_told_why_no_vehicle(browser, day):
+    with visitor(browser, day) as who:
+        page = who.go("/", as_="authority")
+        expect(page.get_by_text("the authority governs without knowing")).to_be_visible()
+        expect(page.get_by_text("From vehicle to vehicle")).to_be_visible()
+        for name in (".pc-bays", ".pc-table"):
+            expect(page.locator(name)).to_have_count(0)
+        expect(page.get_by_text("Vehicles here")).to_have_count(0)
 
 
 def test_beside_the_pages_the_api_refuses_as_ever(day):
