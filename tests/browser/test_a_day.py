@@ -70,6 +70,19 @@ def test_a_driver_sees_its_own_vehicle_alone(browser, day):
         assert marked.count() + cars.count() == page.locator(".pc-bay").count() > 1
 
 
+def test_the_connections_limit_is_drawn_with_its_unit_in_the_heading(browser, day):
+    assert day.get("/lot")["vehicles_limit_w"] == 150_000
+    with visitor(browser, day, width="phone", locale="it-IT") as who:
+        page = who.go("/")
+        heading = page.get_by_role("heading", name="Potenza dalla rete (kW)")
+        expect(heading).to_be_visible()
+        chart = page.locator(".pc-chart").first
+        expect(chart.get_by_text("limite dell'allacciamento")).to_be_attached()
+        expect(chart.locator('path[stroke="#d0451b"][stroke-dasharray]').first).to_be_attached()
+        price = page.locator(".pc-chart").nth(1)
+        expect(price.get_by_text("0,1", exact=True)).to_be_attached()
+
+
 def test_the_authority_sees_sums_and_is_told_why_no_vehicle(browser, day):
     with visitor(browser, day) as who:
         page = who.go("/", as_="authority")

@@ -84,10 +84,10 @@ class LotView:
                 text(t("lot.hidden_all"), "p", "pc-quiet")
         with tag("div", "pc-two"):
             with tag("section", "pc-card"):
-                text(t("lot.load"), "h2")
+                text(f"{t('lot.load')} (kW)", "h2")
                 self.load = load_chart(visit)
             with tag("section", "pc-card"):
-                text(t("lot.price"), "h2")
+                text(f"{t('lot.price')} (EUR/kWh)", "h2")
                 self.price = price_chart(visit)
         await visit.every(self.refresh)
 
