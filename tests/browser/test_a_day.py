@@ -33,6 +33,7 @@ def test_a_trade_goes_its_way_before_ones_eyes(browser, day):
         expect(page.locator("tbody tr").first).to_be_visible(timeout=60_000)
         page.locator("tbody tr a").first.click()
         page.wait_for_selector("main h1")
+        expect(page.get_by_text("A recorded day is replayed")).to_be_visible()
         steps = page.locator(".pc-step h2")
         expect(steps).to_have_count(6)
         expect(page.locator(".pc-step").nth(3)).to_contain_text("confirmed", timeout=30_000)

@@ -60,6 +60,8 @@ class _Path:
                 raise
             empty(visit.text("trade.unknown"))
             return
+        if (await visit.get("/lot"))["is_replay"]:
+            text(visit.text("shell.two_clocks"), "p", "pc-quiet")
         self.numbers = tag("div")
         with tag("section", "pc-card"):
             self.steps = tag("ol", "pc-path")
