@@ -68,6 +68,10 @@ QUORUM = 2
 RUNS = "runs"
 DATABASE = "engine.db"
 MARKET = "market.toml"
+EQUIPMENT = "lot.toml"
+DEMO_LIMIT_KW = 150
+"""Of the demonstration's connection. Assumption: as wide as lets the demonstration's day trade as
+without one, so that the page has a limit to show: 132 trades, 70,494 Wh, 70.7 kW at most."""
 FOUNDED_BEFORE_S = 900
 """So much older than the wall's clock the chain begins: founding and enrolling take a second of its
 time a transaction, and afterwards it keeps the wall's time."""
@@ -160,8 +164,13 @@ class LiveLot:
             self.network.travel_to(now)
 
 
-def market_of(folder: Path, *, seed: int) -> Publication:
-    """The market of a live lot, from the file that it writes into `folder`.
+def market_of(folder: Path, *, seed: int, limit_kw: int | None = None) -> Publication:
+    """The market of a live lot, from the files that it writes into `folder`.
+
+    Args:
+        folder: exists.
+        seed: of everybody's keys and salts.
+        limit_kw: of the lot's connection; None for none.
 
     Raises:
         OptionError: a lot was live in this folder before, whose chain is gone; or another market
@@ -174,10 +183,17 @@ def market_of(folder: Path, *, seed: int) -> Publication:
             "--replay --simulated-drivers --development-issuer`, or name another folder"
         )
         raise OptionError("dir", str(folder), expected)
-    file, content = folder / MARKET, f"seed = {seed}\n"
+    market = f"seed = {seed}\n"
+    if limit_kw is not None:
+        market += f'equipment = "{EQUIPMENT}"\n'
+        _write(folder / EQUIPMENT, f"[connection]\nlimit_kw = {limit_kw}\n")
+    _write(folder / MARKET, market)
+    return read_publication(folder / MARKET)
+
+
+def _write(file: Path, content: str) -> None:
     if not file.is_file() or file.read_text(encoding="utf-8") != content:
         create_file(file, content, name="dir")
-    return read_publication(file)
 
 
 @contextmanager
@@ -317,7 +333,7 @@ def _identities(cast: Cast, sessions: pd.DataFrame) -> list[Identity]:
             Identity(
                 name=f"operator-{number}",
                 role=Role.OPERATOR,
-                label=str(number),
+                label=f"{number} (seat {number - 1})",
                 owners=(key.address,),
             )
             for number, key in enumerate(cast.operators, start=1)

@@ -33,6 +33,7 @@ def test_a_trade_goes_its_way_before_ones_eyes(browser, day):
         expect(page.locator("tbody tr").first).to_be_visible(timeout=60_000)
         page.locator("tbody tr a").first.click()
         page.wait_for_selector("main h1")
+        expect(page.get_by_text("A recorded day is replayed")).to_be_visible()
         steps = page.locator(".pc-step h2")
         expect(steps).to_have_count(6)
         expect(page.locator(".pc-step").nth(3)).to_contain_text("confirmed", timeout=30_000)
@@ -62,6 +63,35 @@ def test_a_driver_sees_its_own_vehicle_alone(browser, day):
         page.locator("details > summary").click()
         expect(page.locator(".pc-clock")).to_contain_text("2019")
         assert page.locator(".pc-car").count() <= 1
+        expect(page.get_by_text("Only your own vehicle is shown.")).to_be_visible()
+        expect(page.get_by_text("Your vehicles here")).to_be_visible()
+        expect(page.get_by_text("Vehicles here", exact=True)).to_have_count(0)
+        # No other bay is said to be free.
+        marked, cars = page.locator(".pc-unknown"), page.locator(".pc-car")
+        assert marked.count() + cars.count() == page.locator(".pc-bay").count() > 1
+
+
+def test_the_connections_limit_is_drawn_with_its_unit_in_the_heading(browser, day):
+    assert day.get("/lot")["vehicles_limit_w"] == 150_000
+    with visitor(browser, day, width="phone", locale="it-IT") as who:
+        page = who.go("/")
+        heading = page.get_by_role("heading", name="Potenza dalla rete (kW)")
+        expect(heading).to_be_visible()
+        chart = page.locator(".pc-chart").first
+        expect(chart.get_by_text("limite dell'allacciamento")).to_be_attached()
+        expect(chart.locator('path[stroke="#d0451b"][stroke-dasharray]').first).to_be_attached()
+        price = page.locator(".pc-chart").nth(1)
+        expect(price.get_by_text("0,1", exact=True)).to_be_attached()
+
+
+def test_the_authority_sees_sums_and_is_told_why_no_vehicle(browser, day):
+    with visitor(browser, day) as who:
+        page = who.go("/", as_="authority")
+        expect(page.get_by_text("the authority governs without knowing")).to_be_visible()
+        expect(page.get_by_text("From vehicle to vehicle")).to_be_visible()
+        for name in (".pc-bays", ".pc-table"):
+            expect(page.locator(name)).to_have_count(0)
+        expect(page.get_by_text("Vehicles here")).to_have_count(0)
 
 
 def test_beside_the_pages_the_api_refuses_as_ever(day):

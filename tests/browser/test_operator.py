@@ -54,7 +54,11 @@ def test_an_operator_rejects_a_bad_batch_by_hand_and_the_buyer_has_its_money_bac
         page = who.go("/trades?state=rejected", as_=f"driver-{buyer}")
         page.locator("tbody tr a").first.click()
         step = page.locator(".pc-step", has_text="Rejected in block")
-        expect(step).to_contain_text(REASON)
+        expect(step.get_by_role("heading")).to_contain_text("Rejected (ended)")
+        # Why is said once, with the check of whose reason it is, and marked as English.
+        expect(page.locator(".pc-path").get_by_text(REASON)).to_have_count(1)
+        said = page.locator(".pc-step", has_text="Operators' checks").get_by_text(REASON)
+        expect(said).to_have_attribute("lang", "en")
         expect(step).to_contain_text("The buyer has")
         expect(step).to_contain_text("EUR back")
 

@@ -95,7 +95,7 @@ def live(
     """
     from trading.data import sample_path
     from trading.engine.faults import engine_fault_named
-    from trading.live import live_lot, market_of
+    from trading.live import DEMO_LIMIT_KW, live_lot, market_of
 
     fault = None if engine_fault is None else engine_fault_named(engine_fault)
     is_chosen = date is not None or from_date is not None or to_date is not None
@@ -110,7 +110,9 @@ def live(
     )
     frame = read(sample_path() if sessions is None else sessions)
     with _folder(directory) as place:
-        publication = market_of(place, seed=seed)
+        # Another lot's sessions may need more than the demonstration's connection.
+        limit_kw = DEMO_LIMIT_KW if sessions is None else None
+        publication = market_of(place, seed=seed, limit_kw=limit_kw)
         with (
             (place / "live.log").open("w", encoding="utf-8") as log,
             live_lot(frame, publication, place, pace_s=pace, listen=listen, fault=fault) as lot,

@@ -27,14 +27,17 @@ UNKNOWN_PARTY = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One fault: which rule, which trade of the batch (None: the batch as a whole), and what."""
+    """One fault: which rule, which trade of the batch (None: the batch as a whole), and what.
+
+    `trade_index` counts from 0; people read of trade 1, 2, 3.
+    """
 
     rule: str
     trade_index: int | None
     sentence: str
 
     def __str__(self) -> str:
-        where = "batch" if self.trade_index is None else f"trade {self.trade_index}"
+        where = "batch" if self.trade_index is None else f"trade {self.trade_index + 1}"
         return f"{where}: {self.rule}: {self.sentence}"
 
 

@@ -33,19 +33,18 @@ class Series(Element, component="static/series.js"):
     """
 
     def __init__(
-        self, *, unit: str, names: Mapping[str, str], styles: Mapping[str, Mapping[str, Any]]
+        self, *, names: Mapping[str, str], styles: Mapping[str, Mapping[str, Any]]
     ) -> None:
         """An empty chart.
 
         Args:
-            unit: of the values.
             names: of its series: by key, what the legend says.
             styles: of its series: by key, how ECharts draws it.
         """
         super().__init__()
         self.props.update(
             told=_told([], {}, dt.datetime.fromtimestamp(0, dt.UTC)),
-            words="", unit=unit, names=dict(names), styles=dict(styles), mark=LIMIT,
+            words="", names=dict(names), styles=dict(styles), mark=LIMIT,
         )  # fmt: skip
 
     def show(self, drawing: Drawing) -> None:
@@ -101,13 +100,13 @@ def drawn_prices(rows: Sequence[Mapping[str, Any]], at: dt.datetime, visit: Visi
 def load_chart(visit: Visit) -> Series:
     """An empty chart of the load."""
     names = {key: visit.text(f"lot.load_{key}") for key in ("alone", "traded", "limit")}
-    return Series(unit="kW", names=names, styles=_LOAD_STYLES)
+    return Series(names=names, styles=_LOAD_STYLES)
 
 
 def price_chart(visit: Visit) -> Series:
     """An empty chart of prices."""
     names = {key: visit.text(f"lot.price_{key}") for key in ("tariff", "buyers", "sellers")}
-    return Series(unit="EUR/kWh", names=names, styles=_PRICE_STYLES)
+    return Series(names=names, styles=_PRICE_STYLES)
 
 
 def _told(

@@ -22,7 +22,10 @@ SECONDS_PER_HOUR = 3600
 
 
 class Bays(Element, component="static/bays.js"):
-    """The bays as a drawing: vehicles with role and state of charge, and power between them."""
+    """The bays as a drawing: vehicles with role and state of charge, and power between them.
+
+    Where other vehicles are not the visitor's to see, bays without one of its own say so.
+    """
 
     def __init__(self, words: dict[str, str]) -> None:
         """Draw an empty lot.
@@ -32,7 +35,9 @@ class Bays(Element, component="static/bays.js"):
         """
         super().__init__()
         self.props["words"] = words
-        self.props["told"] = json.dumps({"bays": 0, "vehicles": [], "flows": []})
+        self.props["told"] = json.dumps(
+            {"bays": 0, "is_partial": False, "vehicles": [], "flows": []}
+        )
 
     def show(self, told: str) -> None:
         """Draw this instead, told in JSON; nothing is sent where it is the same."""
@@ -48,6 +53,10 @@ class LotView:
         self.past: dt.datetime | None = None
         self.is_playing = False
         self._seen: Any = None
+        who = visit.who.principal
+        self.sees_all = who.sees_vehicles
+        # The authority governs without knowing where whose vehicle stands.
+        self.sees_some = bool(who.roles - {Role.AUTHORITY})
         self._now: dict[str, Any] = {}
 
     async def build(self) -> None:
@@ -60,33 +69,47 @@ class LotView:
             self.clock = text("", "time", "pc-clock")
             self.state = text("", "span", "pc-chip", role="status")
             self._controls()
-        self.figures = figures(dict.fromkeys((t(f"lot.{name}") for name in _FIGURES), "–"))
+        named = {name: t(f"lot.{name}") for name in _FIGURES}
+        if not self.sees_all:
+            del named["here"]
+        if self.sees_some and not self.sees_all:
+            named = {"yours_here": t("lot.yours_here"), **named}
+        values = figures(dict.fromkeys(named.values(), "–"))
+        self.figures = {name: values[said] for name, said in named.items()}
         self.since = text("", "p", "pc-quiet")
         with tag("section", "pc-card", aria_label=t("lot.bays")):
-            self._legend()
-            self.bays = Bays(
-                {name: t(f"lot.{name}") for name in ("buyer", "seller", "neutral", "bay", "free")}
-            )
-            with tag("details"):
-                text(t("lot.as_table"), "summary")
-                self.vehicles = Rows(
-                    t("lot.vehicles"),
-                    [t(f"lot.{name}") for name in _VEHICLE_COLUMNS],
-                    nothing=t("lot.nobody_here"),
-                )
-                self.flows = Rows(
-                    t("lot.flows"),
-                    [t(f"lot.{name}") for name in ("seller", "buyer", "power", "price")],
-                    nothing=t("lot.nothing_flows"),
-                )
+            if self.sees_some:
+                self._parking()
+            else:
+                text(t("lot.hidden_all"), "p", "pc-quiet")
         with tag("div", "pc-two"):
             with tag("section", "pc-card"):
-                text(t("lot.load"), "h2")
+                text(f"{t('lot.load')} (kW)", "h2")
                 self.load = load_chart(visit)
             with tag("section", "pc-card"):
-                text(t("lot.price"), "h2")
+                text(f"{t('lot.price')} (EUR/kWh)", "h2")
                 self.price = price_chart(visit)
         await visit.every(self.refresh)
+
+    def _parking(self) -> None:
+        """The bays, and the same as tables."""
+        t = self.visit.text
+        self._legend()
+        if not self.sees_all:
+            text(t("lot.hidden_others"), "p", "pc-quiet")
+        self.bays = Bays({name: t(f"lot.{name}") for name in ("buyer", "seller", "neutral")})
+        with tag("details"):
+            text(t("lot.as_table"), "summary")
+            self.vehicles = Rows(
+                t("lot.vehicles"),
+                [t(f"lot.{name}") for name in _VEHICLE_COLUMNS],
+                nothing=t("lot.nobody_here" if self.sees_all else "lot.none_of_yours"),
+            )
+            self.flows = Rows(
+                t("lot.flows"),
+                [t(f"lot.{name}") for name in ("seller", "buyer", "power", "price")],
+                nothing=t("lot.nothing_flows" if self.sees_all else "lot.nothing_of_yours"),
+            )
 
     def _controls(self) -> None:
         t = self.visit.text
@@ -126,7 +149,8 @@ class LotView:
         now = _floor(dt.datetime.fromisoformat(self._now["now"]), MINUTE)
         first = self._now["first"]
         since = now - WINDOW
-        return (max(since, dt.datetime.fromisoformat(first)) if first else since), now
+        # Where every session is still to come, the first interval lies ahead.
+        return (min(max(since, _time(first)), now) if first else since), now
 
     async def _slide(self, event: GenericEventArguments) -> None:
         since, now = self._range()
@@ -161,12 +185,11 @@ class LotView:
         at = self.past or now
         step = self._step()
         begins = _floor(at, step)
-        is_party = bool(visit.who.principal.roles - {Role.AUTHORITY})
         # Of now whoever stands there now, and not who did when the minute began.
         is_live = self.past is None and not self._now["is_replay"]
         asked = {} if is_live else {"at": _iso(at)}
         vehicles, trades, saved, load, prices = await asyncio.gather(
-            visit.rows("/vehicles", **asked) if is_party else _nobody(),
+            visit.rows("/vehicles", **asked) if self.sees_some else _nobody(),
             visit.rows("/trades", since=_iso(begins), until=_iso(begins + step)),
             visit.get("/savings", since=_iso(since), until=_iso(begins + step)),
             visit.rows("/load", since=_iso(since), until=_iso(now + step)),
@@ -180,10 +203,20 @@ class LotView:
         self._seen = seen
         self._show_clock(at, since, now)
         self._show_figures(at, vehicles, saved, load)
+        if self.sees_some:
+            self._show_parking(vehicles, trades)
+        self.load.show(
+            visit.drawn(("load", at, limit_w), [load], lambda: drawn_load(load, at, limit_w, visit))
+        )
+        self.price.show(
+            visit.drawn(("prices", at), [prices], lambda: drawn_prices(prices, at, visit))
+        )
+
+    def _show_parking(self, vehicles: list[dict[str, Any]], trades: list[dict[str, Any]]) -> None:
         flows = [one for one in trades if one["state"] in FLOWS]
         parties = (vehicles, trades)
-        drawing, vehicle_rows, flow_rows = visit.drawn(
-            ("lot", bays),
+        drawing, vehicle_rows, flow_rows = self.visit.drawn(
+            ("lot", self._now["bays"], self.sees_all),
             parties,
             lambda: (
                 json.dumps(self._drawing(vehicles, flows)),
@@ -194,12 +227,6 @@ class LotView:
         self.bays.show(drawing)
         self.vehicles.show(vehicle_rows)
         self.flows.show(flow_rows)
-        self.load.show(
-            visit.drawn(("load", at, limit_w), [load], lambda: drawn_load(load, at, limit_w, visit))
-        )
-        self.price.show(
-            visit.drawn(("prices", at), [prices], lambda: drawn_prices(prices, at, visit))
-        )
 
     def _state_name(self) -> str:
         return (
@@ -236,18 +263,19 @@ class LotView:
         saved: dict[str, Any],
         load: list[dict[str, Any]],
     ) -> None:
-        t, shown = self.visit.text, self.visit.shown
+        shown = self.visit.shown
         then = next((row for row in reversed(load) if _time(row["time"]) <= at), None)
         values = {
             "here": shown.number(len(vehicles)),
+            "yours_here": shown.number(len(vehicles)),
             "from_peers": shown.energy(saved["energy_wh"]),
             "grid_now": shown.power(then["with_p2p_w"] if then else 0),
             "grid_alone": shown.power(then["grid_only_w"] if then else 0),
             "buyers_saved": shown.money(saved["buyers_saved_ueur"]),
             "sellers_income": shown.money(saved["sellers_income_ueur"]),
         }
-        for name, value in values.items():
-            say(self.figures[t(f"lot.{name}")], value)
+        for name, element in self.figures.items():
+            say(element, values[name])
 
     def _drawing(
         self, vehicles: list[dict[str, Any]], flows: list[dict[str, Any]]
@@ -256,6 +284,7 @@ class LotView:
         bay_of = {one["session_id"]: one["bay"] for one in vehicles}
         return {
             "bays": max(self._now["bays"], *bay_of.values(), 0) if bay_of else self._now["bays"],
+            "is_partial": not self.sees_all,
             "vehicles": [
                 {
                     "bay": one["bay"],

@@ -36,6 +36,8 @@ class Desk:
     async def build(self) -> None:
         """Put all of it onto the page."""
         visit, t = self.visit, self.visit.text
+        if (await visit.get("/lot"))["is_replay"]:
+            text(t("shell.two_clocks"), "p", "pc-quiet")
         nodes = await visit.rows("/operator-nodes")
         self._choose(nodes)
         self._away = tag("div")

@@ -66,6 +66,14 @@ class Shown:
             return NONE
         return format_time(_time(time), "HH:mm:ss", tzinfo=self.zone, locale=self._locale)
 
+    def instant(self, time: dt.datetime | str | None) -> str:
+        """A day and a time of day, to the second."""
+        if time is None:
+            return NONE
+        return format_datetime(
+            _time(time), "d MMM, HH:mm:ss", tzinfo=self.zone, locale=self._locale
+        )
+
     def day(self, time: dt.datetime | str) -> str:
         """A day."""
         return str(format_date(_time(time).astimezone(self.zone), "medium", locale=self._locale))

@@ -21,11 +21,25 @@ _ENDED = ("rejected", "cancelled", "expired", "refused")
 
 @dataclass(slots=True)
 class _Step:
-    """One step, and how far it is."""
+    """One step, and how far it is.
+
+    Attributes:
+        name: of its title: what it is for, or where it ended otherwise, what became of it.
+        standing: how far it is.
+        said: sentences; a `Quoted` one ends in words of others.
+    """
 
     name: str
     standing: Standing
-    said: list[str] = field(default_factory=list)
+    said: list[str | Quoted] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """Words of an operator, the engine or the chain, which are English, after words of the page."""
+
+    said: str
+    quote: str
 
 
 class _Path:
@@ -46,6 +60,8 @@ class _Path:
                 raise
             empty(visit.text("trade.unknown"))
             return
+        if (await visit.get("/lot"))["is_replay"]:
+            text(visit.text("shell.two_clocks"), "p", "pc-quiet")
         self.numbers = tag("div")
         with tag("section", "pc-card"):
             self.steps = tag("ol", "pc-path")
@@ -105,7 +121,12 @@ class _Path:
                     text(t(f"trade.{step.name}"))
                     text(f" ({t(f'trade.{step.standing}')})", classes="pc-quiet")
                 for sentence in step.said:
-                    text(sentence, "p")
+                    if isinstance(sentence, str):
+                        text(sentence, "p")
+                        continue
+                    with tag("p"):
+                        text(sentence.said)
+                        text(f" {sentence.quote}", lang="en")
 
     # ------------------------------------------------------------------ the steps
 
@@ -122,9 +143,9 @@ class _Path:
             self._settlement(trade, events),
         ]
 
-    def _orders(self, orders: list[Any]) -> list[str]:
+    def _orders(self, orders: list[Any]) -> list[str | Quoted]:
         t, shown = self.visit.text, self.visit.shown
-        said = []
+        said: list[str | Quoted] = []
         for one in orders:
             limit = one["limit_price_ueur_per_kwh"]
             said.append(
@@ -155,42 +176,39 @@ class _Path:
 
     def _batch(self, batch: dict[str, Any] | None, events: dict[str, Any]) -> _Step:
         t, shown = self.visit.text, self.visit.shown
-        said = []
+        said: list[str | Quoted] = []
         if batch is not None:
             said.append(
                 t(
                     "trade.batch_said",
-                    time=shown.second(batch["written_at"]),
+                    time=shown.instant(batch["written_at"]),
                     batch=short(batch["batch_id"]),
                     n=batch["n_trades"],
                 )
             )
             if batch["why"]:
-                said.append(batch["why"])
+                said.append(Quoted("", batch["why"]))
         submitted = events.get("BatchSubmitted")
         if submitted is not None:
             return _Step("batch", "done", [*said, t("trade.submitted_said", **_place(submitted))])
         refused = events.get("Refused") or events.get("LeftOut")
         if refused is not None:
-            return _Step("batch", "failed", [*said, refused["reason"]])
+            return _Step("batch", "failed", [*said, Quoted("", refused["reason"])])
         return _Step("batch", "waits", [*said, t("trade.batch_waits")])
 
     def _checks(self, trade: dict[str, Any], quorum: int) -> _Step:
         t = self.visit.text
-        said, confirmed = [], 0
+        said: list[str | Quoted] = []
+        confirmed = 0
         for one in trade["history"]:
             if one["event"] not in ("BatchConfirmedBy", "BatchRejectedBy"):
                 continue
             is_confirmation = one["event"] == "BatchConfirmedBy"
             confirmed += is_confirmation
-            said.append(
-                t(
-                    "trade.check_confirmed" if is_confirmation else "trade.check_rejected",
-                    seat=one["seat"],
-                    operator=short(one["operator"] or ""),
-                    **({} if is_confirmation else {"reason": one["reason"]}),
-                )
-            )
+            what = "trade.check_confirmed" if is_confirmation else "trade.check_rejected"
+            voted = t(what, seat=one["seat"], operator=short(one["operator"] or ""))
+            reason = "" if is_confirmation else one["reason"]
+            said.append(Quoted(voted, reason) if reason else voted)
         state = trade["state"]
         if state in ("written", "pending"):
             said.append(t("trade.check_waits", n=confirmed, quorum=quorum))
@@ -204,18 +222,14 @@ class _Path:
         confirmed, rejected = events.get("BatchConfirmed"), events.get("BatchRejected")
         refunded = events.get("BatchRefunded")
         if confirmed is not None:
-            time = shown.second(confirmed["time"])
+            time = shown.instant(confirmed["time"])
             return _Step("block", "done", [t("trade.block_said", time=time, **_place(confirmed))])
         if rejected is None and trade["state"] not in _ENDED:
             return _Step("block", "waits", [t("trade.block_waits")])
         if rejected is not None:
-            reasons = [
-                one["reason"] for one in trade["history"] if one["event"] == "BatchRejectedBy"
-            ]
             said = t(
                 "trade.block_rejected",
-                time=shown.second(rejected["time"]),
-                reason="; ".join(filter(None, reasons)),
+                time=shown.instant(rejected["time"]),
                 **_place(rejected),
             )
         else:
@@ -223,7 +237,9 @@ class _Path:
         back = refunded or rejected
         paid = shown.money(trade["cost_ueur"])
         more = [t("trade.block_refunded", cost=paid, **_place(back))] if back else []
-        return _Step("block", "failed", [said, *more])
+        # Its name says what became of it; why stands with the operators' checks.
+        ended = "rejected" if rejected is not None else "unconfirmed"
+        return _Step(ended, "failed", [said, *more])
 
     def _settlement(self, trade: dict[str, Any], events: dict[str, Any]) -> _Step:
         t, shown = self.visit.text, self.visit.shown
@@ -231,7 +247,7 @@ class _Path:
         if settled is not None:
             said = t(
                 "trade.settlement_said",
-                time=shown.second(settled["time"]),
+                time=shown.instant(settled["time"]),
                 income=shown.money(trade["income_ueur"]),
                 **_place(settled),
             )

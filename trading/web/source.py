@@ -170,28 +170,35 @@ class Source:
 
         That is the last interval that is decided: before, nobody knows what flows in it.
         """
+        latest = self.replayed_s(connection)
+        if latest is not None:
+            return latest
         if self.replay:
-            lot = self.publication.lot
-            undecided = connection.execute(
-                select(func.min(BATCHES.c.start_s))
-                .outerjoin(MIRROR_BATCHES, BATCHES.c.batch_id == MIRROR_BATCHES.c.batch_id)
-                .where(
-                    BATCHES.c.lot == lot,
-                    BATCHES.c.is_closed.is_(False),
-                    func.coalesce(MIRROR_BATCHES.c.state, "pending") == "pending",
-                )
-            ).scalar_one()
-            query = select(func.max(INTERVALS.c.start_s)).where(INTERVALS.c.lot == lot)
-            if undecided is not None:
-                query = query.where(INTERVALS.c.start_s < undecided)
-            latest = connection.execute(query).scalar_one()
-            if latest is not None:
-                return int(latest)
             first = first_interval(self.publication, self.sessions(connection))
             if first is not None:
                 # Nothing is traded yet: the replay stands where it begins.
                 return first
         return int(self.clock())
+
+    def replayed_s(self, connection: Connection) -> int | None:
+        """The last interval that a replay has decided, Unix seconds; None without one."""
+        if not self.replay:
+            return None
+        lot = self.publication.lot
+        undecided = connection.execute(
+            select(func.min(BATCHES.c.start_s))
+            .outerjoin(MIRROR_BATCHES, BATCHES.c.batch_id == MIRROR_BATCHES.c.batch_id)
+            .where(
+                BATCHES.c.lot == lot,
+                BATCHES.c.is_closed.is_(False),
+                func.coalesce(MIRROR_BATCHES.c.state, "pending") == "pending",
+            )
+        ).scalar_one()
+        query = select(func.max(INTERVALS.c.start_s)).where(INTERVALS.c.lot == lot)
+        if undecided is not None:
+            query = query.where(INTERVALS.c.start_s < undecided)
+        latest = connection.execute(query).scalar_one()
+        return None if latest is None else int(latest)
 
     def sessions(self, connection: Connection) -> pd.DataFrame:
         """Every session that came, a SESSIONS table by id; not to be changed."""

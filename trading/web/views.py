@@ -79,7 +79,7 @@ def lot_now(source: Source, connection: Connection) -> LotNowOut:
     """The lot and its clock."""
     publication = source.publication
     rules, site = publication.rules, publication.rules.site
-    now_s = source.lot_time_s(connection)
+    now_s, replayed_s = source.lot_time_s(connection), source.replayed_s(connection)
     sessions = source.sessions(connection)
     first, last = first_interval(publication, sessions), last_interval(publication, sessions)
     limit_wh = site.connection_wh(np.array([now_s, now_s + rules.metered_s]))
@@ -87,7 +87,7 @@ def lot_now(source: Source, connection: Connection) -> LotNowOut:
         lot=publication.lot,
         now=utc(now_s),
         is_replay=source.replay,
-        is_over=source.replay and last is not None and now_s >= last,
+        is_over=last is not None and replayed_s is not None and replayed_s >= last,
         first=None if first is None else utc(first),
         last=None if last is None else utc(last),
         interval_s=rules.interval_s,

@@ -196,7 +196,7 @@ def test_a_finding_says_where_and_what():
     (finding,) = findings(case(seller=GONE))
     sentence = str(finding)
     assert sentence == (
-        "trade 0: presence: seller account 3 is not in the lot at 2019-10-29T16:00:00Z"
+        "trade 1: presence: seller account 3 is not in the lot at 2019-10-29T16:00:00Z"
     )
 
 

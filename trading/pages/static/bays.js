@@ -10,14 +10,14 @@ export default {
         <g v-for="bay in places" :key="bay.n" :transform="'translate(' + bay.x + ' ' + bay.y + ')'">
           <rect class="pc-bay" :width="${W}" :height="${H}" rx="6" />
           <text class="pc-bay-number" :x="${W / 2}" y="${H - 6}">{{ bay.n }}</text>
+          <text v-if="lot.is_partial && !bay.vehicle" class="pc-letter pc-unknown"
+                :x="${W / 2}" y="${H / 2}">?</text>
           <g v-if="bay.vehicle" :class="'pc-car pc-' + bay.vehicle.role">
             <title>{{ bay.vehicle.title }}</title>
             <rect class="pc-body" x="7" y="8" width="${W - 14}" height="${H - 26}" rx="9" />
             <rect class="pc-soc" x="7" :y="8 + (${H - 26}) * (1 - bay.vehicle.soc)"
                   width="${W - 14}" :height="(${H - 26}) * bay.vehicle.soc" rx="4" />
             <rect class="pc-edge" x="7" y="8" width="${W - 14}" height="${H - 26}" rx="9" />
-            <text class="pc-letter" :x="${W / 2}" y="27">{{ sign[bay.vehicle.role] }}</text>
-            <text class="pc-percent" :x="${W / 2}" y="52">{{ bay.vehicle.label }}</text>
           </g>
         </g>
         <g class="pc-flows">
@@ -27,9 +27,15 @@ export default {
             <circle class="pc-arc-end" :cx="flow.x" :cy="flow.y" r="4" />
           </g>
         </g>
+        <g class="pc-labels">
+          <g v-for="bay in taken" :key="bay.n" :transform="'translate(' + bay.x + ' ' + bay.y + ')'">
+            <text class="pc-letter" :x="${W / 2}" y="27">{{ sign[bay.vehicle.role] }}</text>
+            <text class="pc-percent" :x="${W / 2}" y="52">{{ bay.vehicle.label }}</text>
+          </g>
+        </g>
       </svg>
     </div>`,
-  // The lot is told in JSON: { bays, vehicles, flows }.
+  // The lot is told in JSON: { bays, is_partial, vehicles, flows }.
   props: { words: Object, told: String },
   data() {
     return { room: 1100, sign: { buyer: "▼", seller: "▲", neutral: "●" } };
@@ -66,6 +72,10 @@ export default {
         ...this.at(i + 1),
         vehicle: vehicle.get(i + 1),
       }));
+    },
+    taken() {
+      // Arcs may pass over cars; what these say stands above them.
+      return this.places.filter((bay) => bay.vehicle);
     },
     arcs() {
       return this.lot.flows.map((flow, i) => {

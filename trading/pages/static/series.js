@@ -4,10 +4,11 @@
 import { echarts } from "nicegui-echart";
 
 const QUIET = { color: "#7a7a7a" };
+const ABOVE = 34;
 
 export default {
   template: `<div class="pc-chart" role="img" :aria-label="words"></div>`,
-  props: { told: String, words: String, unit: String, names: Object, styles: Object, mark: String },
+  props: { told: String, words: String, names: Object, styles: Object, mark: String },
   mounted() {
     this.chart = echarts.init(this.$el, null, { renderer: "svg" });
     this.watcher = new ResizeObserver(() => this.chart.resize());
@@ -26,6 +27,7 @@ export default {
   methods: {
     draw() {
       const told = JSON.parse(this.told);
+      const number = new Intl.NumberFormat(document.documentElement.lang || undefined);
       const times = told.minutes.map((minute) => told.start + 60000 * minute);
       const series = Object.entries(told.series).map(([key, values]) => ({
         name: this.names[key],
@@ -47,15 +49,20 @@ export default {
       this.chart.setOption(
         {
           animation: false,
-          grid: { left: 8, right: 12, top: 44, bottom: 8, containLabel: true },
+          grid: { left: 8, right: 12, top: ABOVE, bottom: 8, containLabel: true },
           legend: {
-            top: 0, left: 0, itemWidth: 22, textStyle: QUIET, data: series.map((one) => one.name),
+            // One line that scrolls, whatever the words' length, so that it never lies on the chart.
+            type: "scroll", top: 0, left: 0, right: 0, itemWidth: 22, textStyle: QUIET,
+            pageTextStyle: QUIET, data: series.map((one) => one.name),
           },
-          tooltip: { trigger: "axis", confine: true },
+          tooltip: {
+            trigger: "axis", confine: true,
+            valueFormatter: (value) => (value == null ? "–" : number.format(value)),
+          },
           xAxis: { type: "time", axisLabel: { ...QUIET, formatter: "{HH}:{mm}", hideOverlap: true } },
           yAxis: {
-            type: "value", name: this.unit, nameTextStyle: { ...QUIET, align: "left" },
-            axisLabel: QUIET, splitLine: { lineStyle: { color: "#7a7a7a33" } },
+            type: "value", axisLabel: { ...QUIET, formatter: (value) => number.format(value) },
+            splitLine: { lineStyle: { color: "#7a7a7a33" } },
           },
           series,
         },
