@@ -64,6 +64,8 @@ class DriverView:
         self.wallet = Wallet(self.visit, is_connected=is_connected)
         self.revoke: Element | None = None
         self.dialog = Dialog(t("driver.leave"))
+        if (await self.visit.get("/lot"))["is_replay"]:
+            text(t("shell.two_clocks"), "p", "pc-quiet")
         with tag("p", "pc-about"):
             self.phase = text("", "span", "pc-chip", role="status")
             self.stay = text("")
