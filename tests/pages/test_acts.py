@@ -201,6 +201,7 @@ def driver(client, **changes):
     visit = FakeVisit(
         {
             "/consortium": CONSORTIUM | {"is_connected": given["is_connected"]},
+            "/lot": {"is_replay": True},
             "/sessions/s-1/outlook": OUTLOOK,
             "/accounts/7": ACCOUNT | given["account"],
             "/accounts/7/wallet": given["wallet"],
@@ -225,7 +226,7 @@ def test_a_driver_whose_limits_ended_is_told_so(client):
 
 
 def test_nothing_can_be_pressed_before_the_account_is_known(client):
-    visit = FakeVisit({"/consortium": CONSORTIUM})
+    visit = FakeVisit({"/consortium": CONSORTIUM, "/lot": {"is_replay": False}})
 
     async def not_yet(_refresh):
         pass
