@@ -23,12 +23,15 @@ SELLER = "2_39_131_30_2019-10-29 15:50:58.909066"
 BUSY = "2019-10-29T17:30:00Z"
 LIMIT_S = 240.0
 TALLEST = 1_700
+FILLED = """() => document.querySelector(".pc-path li, .pc-table td, .pc-chip")
+  && [...document.querySelectorAll(".pc-figures dd")].every((one) => one.textContent)"""
 
 
 def take(browser: Browser, lot: Lot, folder: Path, name: str, path: str, as_: str, look=None):
     for width, theme in LOOKS:
         with visitor(browser, lot, width=width, theme=theme) as who:
             page = who.go(path, as_=as_)
+            page.wait_for_function(FILLED)
             page.wait_for_timeout(1_500)
             if look is not None:
                 look(page)
