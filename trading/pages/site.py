@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import structlog
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from nicegui import ui
@@ -23,8 +22,6 @@ from trading.pages.signin import LANGUAGE, OUT, START, DevelopmentDoor, Door, la
 from trading.pages.texts import Texts, languages
 from trading.web.auth import Role, unauthorized
 from trading.web.problems import Problem
-
-log = structlog.get_logger(__name__)
 
 THEME, ZONE = "peercharge_theme", "peercharge_zone"
 THEMES = ("auto", "light", "dark")
@@ -162,14 +159,8 @@ class Visit:
             with tag("div"):
                 text(self.text("shell.ended"), "strong")
                 with tag("p"):
-                    link(self.text("shell.ended_hint"), self.here)
+                    link(self.text("shell.ended_hint"), _here(self.request))
         return found
-
-    @property
-    def here(self) -> str:
-        """The path of this page, with its query."""
-        url = self.request.url
-        return url.path + (f"?{url.query}" if url.query else "")
 
 
 def register(site: Site, page: Page) -> None:
@@ -178,8 +169,7 @@ def register(site: Site, page: Page) -> None:
     async def serve(request: Request) -> Response | None:
         who = site.door.visitor(request)
         if who is None:
-            here = request.url.path + ("?" + request.url.query if request.url.query else "")
-            return RedirectResponse(f"{START}?to={quote(here, safe='')}", 303)
+            return RedirectResponse(f"{START}?to={quote(_here(request), safe='')}", 303)
         language = language_of(request)
         zone = _zone(request.cookies.get(ZONE, ""))
         visit = Visit(site, who, request, shown=Shown(language, zone or ZoneInfo("UTC")))
@@ -218,6 +208,11 @@ async def _build(visit: Visit, page: Page, place: Element) -> None:
 _PASSING = (429, 500, 502, 503, 504)
 AGAIN_S = 3.0
 _ZONE_OF_BROWSER = "return Intl.DateTimeFormat().resolvedOptions().timeZone"
+
+
+def _here(request: Request) -> str:
+    """The path of a page, with its query."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _head(visit: Visit, page: Page) -> None:
