@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import pytest
 
@@ -66,3 +73,81 @@ def need_shared_data(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"the real data {name} is not beside this checkout")
     return path
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has; another program may take it meanwhile."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+def put_command(folder: Path) -> Path:
+    """The folder with a `peercharge` of this checkout, to put on a PATH."""
+    launcher = folder / "bin" / "peercharge"
+    launcher.parent.mkdir()
+    launcher.write_text(
+        f"#!{sys.executable}\nfrom trading.cli import main\n"
+        "if __name__ == '__main__':\n    main()\n",
+        encoding="utf-8",
+    )
+    launcher.chmod(0o755)
+    return launcher.parent
+
+
+class Said(NamedTuple):
+    """What commands wrote to standard output and to standard error."""
+
+    out: str
+    err: str
+
+
+def follow(
+    script: str,
+    folder: Path,
+    *,
+    within_s: float = 120.0,
+    environment: Mapping[str, str] | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Said:
+    """Run a page's commands in one shell that stops at the first that fails.
+
+    Whatever they leave running is ended with them, however they end.
+
+    Args:
+        script: the commands, as printed.
+        folder: where they run; it has a `bin` from `put_command`.
+        within_s: how long all of them may take.
+        environment: besides what there is.
+        meanwhile: called again and again until they end.
+
+    Raises:
+        AssertionError: one failed, or all took too long; with everything they said.
+    """
+    own = {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    files = [folder / "said-out.txt", folder / "said-err.txt"]
+    until = time.monotonic() + within_s
+    with files[0].open("w") as out, files[1].open("w") as err:
+        shell = subprocess.Popen(
+            ["bash", "-e", "-c", script],
+            cwd=folder,
+            env={**os.environ, **own, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+        try:
+            while shell.poll() is None and time.monotonic() < until:
+                meanwhile()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    shell.wait(0.05)
+            status = shell.poll()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+    said = Said(*(file.read_text(encoding="utf-8") for file in files))
+    ended = f"not ended after {within_s:g} s" if status is None else f"ended with {status}"
+    assert status == 0, f"{ended}\n{said.out}\n{said.err}"
+    return said

@@ -22,7 +22,6 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import structlog
-from fastapi import FastAPI
 
 from trading.chain import Consortium, Key, Network, open_network
 from trading.engine import EngineFault
@@ -40,7 +39,7 @@ from trading.operators.questions import Ask
 from trading.operators.service import OperatorService
 from trading.pages import DevelopmentDoor, Identity, attach_pages
 from trading.publication import Publication, read_publication
-from trading.serving import address_of, answer_between_work, serving
+from trading.serving import address_of, answer_between_work, reserved, serving
 from trading.store import open_database
 from trading.units import UEUR_PER_EUR
 from trading.web import (
@@ -227,13 +226,13 @@ def live_lot(
     """
     host, _port = address_of(listen)
     refuse_unless_loopback(host)
-    with serving(FastAPI(), listen):
-        # An address that is taken is told before anything is founded.
-        pass
     terms, rules = publication.terms, publication.rules
     cast = Cast.demonstration(rules.seed, operators=OPERATORS, stays=Stays(sessions, rules))
     lock = threading.RLock()
     with ExitStack() as stack:
+        # Taken first: whether it is free is told before anything is founded. Until all is there
+        # nobody is answered, not even with a 404 that a waiting program would take for an answer.
+        web_door = stack.enter_context(reserved(listen))
         begins = int(time.time()) - FOUNDED_BEFORE_S
         network = stack.enter_context(open_network("embedded", genesis_time=begins))
         price = terms.peer_price(rules.guarantee, rules.efficiency)
@@ -308,7 +307,7 @@ def live_lot(
             everybody = _identities(cast, sessions)
             attach_pages(app, DevelopmentDoor(issuer, lambda: everybody), note_key="live.note")
         answer_between_work()
-        served = serving(app, listen, websockets=with_pages, most_connections=MOST_CONNECTIONS)
+        served = serving(app, web_door, websockets=with_pages, most_connections=MOST_CONNECTIONS)
         yield LiveLot(
             network=network,
             consortium=consortium,

@@ -168,10 +168,34 @@ def address_of(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def reserved(listen: str) -> socket.socket:
+    """A socket that has the address, and answers nobody until it is given to `serving`.
+
+    Args:
+        listen: `HOST:PORT`.
+
+    Raises:
+        OptionError: the address is none, or is taken.
+    """
+    host, port = address_of(listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Said to be TCP, or asyncio does not turn off the delay of small answers: 40 ms a request.
+    door = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((host, port))
+    except OSError as error:
+        door.close()
+        raise OptionError(
+            "listen", listen, f"an address of this machine that is free ({error.strerror})"
+        ) from None
+    return door
+
+
 @contextmanager
 def serving(
     app: FastAPI,
-    listen: str,
+    listen: str | socket.socket,
     *,
     body_timeout_s: float = BODY_TIMEOUT_S,
     idle_timeout_s: float = IDLE_TIMEOUT_S,
@@ -182,7 +206,7 @@ def serving(
 
     Args:
         app: what answers.
-        listen: `HOST:PORT`.
+        listen: `HOST:PORT`, or what `reserved` gave, which is closed at the end.
         body_timeout_s: the longest that a body may take to come.
         idle_timeout_s: how long a connection may be without a whole request.
         most_connections: with so many open, or so many requests under way, others get a 503.
@@ -191,17 +215,7 @@ def serving(
     Raises:
         OptionError: the address is none, or is taken.
     """
-    host, port = address_of(listen)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Said to be TCP, or asyncio does not turn off the delay of small answers: 40 ms a request.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as door:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            door.bind((host, port))
-        except OSError as error:
-            raise OptionError(
-                "listen", listen, f"an address of this machine that is free ({error.strerror})"
-            ) from None
+    with reserved(listen) if isinstance(listen, str) else listen as door:
         config = uvicorn.Config(
             _BoundedBody(app, most=MAX_BODY_BYTES, within_s=body_timeout_s),
             http=_impatient(idle_timeout_s),
@@ -221,10 +235,11 @@ def serving(
             target=server.run, kwargs={"sockets": [door]}, name="http", daemon=True
         )
         thread.start()
-        _await_start(server, thread, listen)
-        shown = f"[{host}]" if ":" in host else host
+        host, port = door.getsockname()[:2]
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        _await_start(server, thread, shown)
         try:
-            yield f"http://{shown}:{door.getsockname()[1]}"
+            yield f"http://{shown}"
         finally:
             server.should_exit = True
             thread.join(STOP_TIMEOUT_S)

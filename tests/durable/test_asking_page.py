@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.durable.lot import AUTHORITY, deployment_of, found, operator_keys
 from tests.durable.small import lying, small_engine, small_sessions
-from tests.durable.test_operator_command import PASSWORD, free_port, keystore
-from tests.tools import ROOT
+from tests.durable.test_operator_command import PASSWORD, keystore
+from tests.tools import ROOT, follow, free_port, put_command
 from trading.chain import Network
 from trading.chain.rebuild import rebuild
 from trading.data import write_table
@@ -44,14 +40,7 @@ def test_the_part_about_asking_is_followed_as_printed(network: Network, tmp_path
     write_table(small_sessions(), tmp_path / "sessions" / "today.csv")
     (tmp_path / "market.toml").write_text("lot = 1\n", encoding="utf-8")
     (tmp_path / "password").write_text(PASSWORD + "\n", encoding="utf-8")
-    launcher = tmp_path / "bin" / "peercharge"
-    launcher.parent.mkdir()
-    launcher.write_text(
-        f"#!{sys.executable}\nfrom trading.cli import main\n"
-        "if __name__ == '__main__':\n    main()\n",
-        encoding="utf-8",
-    )
-    launcher.chmod(0o755)
+    put_command(tmp_path)
     start, look, answer = printed("")
     address = f"127.0.0.1:{free_port()}"
     wait = (
@@ -71,36 +60,17 @@ def test_the_part_about_asking_is_followed_as_printed(network: Network, tmp_path
             script = script.replace("--ask findings", f"--ask findings --listen {address} --replay")
             script = script.replace("--salts salts.json", "--simulated-drivers")
             script = script.replace("127.0.0.1:8710", address)
-            process = subprocess.Popen(
-                ["bash", "-e", "-c", script + "\nsleep 2; kill %1; wait %1 || true"],
-                cwd=tmp_path,
-                env={
-                    **os.environ,
-                    "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-                    "PYTHONPATH": str(ROOT),
+            said = follow(
+                f"{script}\nsleep 2; kill %1; wait %1 || true",
+                tmp_path,
+                environment={
                     "PEERCHARGE_NETWORK": str(network.w3.provider.endpoint_uri),  # type: ignore[attr-defined]
                     "PEERCHARGE_DEPLOYMENT": str(deployment_of(consortium, tmp_path)),
                     "PEERCHARGE_KEYSTORE": str(keystore(tmp_path, "one", operator_keys()[0])),
                     "PEERCHARGE_KEYSTORE_PASSWORD_FILE": str(tmp_path / "password"),
                 },
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
+                meanwhile=engine.look,
             )
-            try:
-                while process.poll() is None:
-                    engine.look()
-                    try:
-                        process.wait(0.05)
-                    except subprocess.TimeoutExpired:
-                        continue
-                complained = process.stderr.read() if process.stderr is not None else ""
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-    assert process.returncode == 0, complained
     shown = json.loads((tmp_path / "batch.json").read_text())
     (example,) = (json.loads(block) for block in printed("json"))
     assert example.keys() - {"..."} <= shown.keys()
@@ -115,6 +85,6 @@ def test_the_part_about_asking_is_followed_as_printed(network: Network, tmp_path
     assert [vote.reason for vote in batch.votes] == ["more than the battery holds"]
     token = (tmp_path / "people.token").read_text().strip()
     assert (tmp_path / "people.token").stat().st_mode & 0o077 == 0
-    assert token not in complained
-    told = [json.loads(line) for line in complained.splitlines() if line.startswith("{")]
+    assert token not in said.out + said.err
+    told = [json.loads(line) for line in said.err.splitlines() if line.startswith("{")]
     assert [line["who"] for line in told if line["event"] == "answered"] == ["night shift"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from eth_account import Account
 
 from tests.durable.lot import AUTHORITY, deployment_of, engine_key, found, operator_keys
 from tests.durable.small import small_sessions
-from tests.tools import ROOT
+from tests.tools import ROOT, free_port
 from trading.chain import Key, Network
 from trading.chain.rebuild import rebuild
 from trading.data import write_table
@@ -25,11 +24,6 @@ from trading.data import write_table
 pytestmark = pytest.mark.node
 
 PASSWORD = "a password of these tests"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def keystore(folder: Path, name: str, key: Key) -> Path:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 
-from tests.tools import ROOT, find_tool
+from tests.tools import ROOT, find_tool, follow, put_command
 
 PAGES = (
     "README.md",
@@ -46,28 +43,7 @@ def test_commands_in_the_tutorial_run(script, tmp_path):
     if "anvil" in script and find_tool("anvil") is None:
         pytest.skip("anvil is missing: run `npm ci` in contracts/")
     (tmp_path / "trading").symlink_to(ROOT / "trading")
-    environment = os.environ | {
-        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "ANVIL": str(find_tool("anvil") or ""),
-    }
-    launcher = tmp_path / "bin" / "peercharge"
-    launcher.parent.mkdir()
-    launcher.write_text(
-        f"#!{sys.executable}\nfrom trading.cli import main\n"
-        "if __name__ == '__main__':\n    main()\n",
-        encoding="utf-8",
-    )
-    launcher.chmod(0o755)
-    done = subprocess.run(
-        ["sh", "-e", "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    put_command(tmp_path)
+    follow(script, tmp_path, within_s=900, environment={"ANVIL": str(find_tool("anvil") or "")})
     written = [file for name in ("runs/*/*", "*/*.csv") for file in tmp_path.glob(name)]
     assert written

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.durable.test_operator_command import free_port
 from tests.e2e.test_docs import blocks
-from tests.tools import ROOT, find_tool, need_validators
+from tests.tools import ROOT, find_tool, free_port, need_validators
 from trading.network import find
 
 PAGE = "docs/operations.md"

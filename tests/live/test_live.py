@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 from tests.durable.small import small_sessions
 from tests.live.lot import ask, opened, trade
-from tests.tools import ROOT
+from tests.tools import ROOT, free_port
 from tests.web.lot import api_over
 from trading.data import write_table
 from trading.engine.service import QUIET
@@ -131,6 +132,29 @@ def test_an_address_that_is_taken_is_told_before_anything_is_founded(tmp_path: P
         with pytest.raises(OptionError, match="listen"), opened(tmp_path / "second", listen=taken):
             pass
     assert [file.name for file in (tmp_path / "second").iterdir()] == ["market.toml"]
+
+
+def test_nobody_is_answered_before_the_lot_is_there(tmp_path: Path) -> None:
+    """Whoever waits for `/health` gets no 404 that it would take for an answer."""
+    port, answers, is_open = free_port(), set(), threading.Event()
+
+    def ask_again_and_again() -> None:
+        while not is_open.is_set():
+            try:
+                answers.add(httpx.get(f"http://127.0.0.1:{port}/health").status_code)
+            except httpx.ConnectError:
+                answers.add("refused")
+
+    asking = threading.Thread(target=ask_again_and_again)
+    asking.start()
+    try:
+        with opened(tmp_path, listen=f"127.0.0.1:{port}") as lot:
+            answers.add(httpx.get(f"{lot.address}/health").status_code)
+            is_open.set()
+            asking.join()
+    finally:
+        is_open.set()
+    assert answers == {"refused", 200}
 
 
 def test_an_address_that_others_reach_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from trading.errors import OptionError, StoreError
 from trading.logs import configure_logs
-from trading.serving import MAX_BODY_BYTES, Problem, address_of, service_app, serving
+from trading.serving import MAX_BODY_BYTES, Problem, address_of, reserved, service_app, serving
 from trading.store import open_database
 from trading.store.requests import take_sessions, token_of_environment
 from trading.store.sessions import SessionStore
@@ -351,6 +351,17 @@ def test_an_address_that_is_taken_is_refused() -> None:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(OptionError, match="that is free"), serving(app, listen):
             pass
+
+
+def test_a_reserved_address_refuses_until_it_is_served() -> None:
+    app = service_app("test", health=lambda: (True, {}), registry=CollectorRegistry())
+    with reserved("127.0.0.1:0") as door:
+        address = f"http://127.0.0.1:{door.getsockname()[1]}"
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(address + "/health")
+        with serving(app, door) as served:
+            assert served == address
+            assert httpx.get(address + "/health").is_success
 
 
 @pytest.fixture

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
 
 from tests.e2e.test_docs import blocks
-from tests.tools import ROOT
+from tests.tools import ROOT, follow, free_port, put_command
 from tests.web.lot import copy_of, door_to
 from tests.web.test_access import CONSORTIUM, LOT, MATRIX
 
 PAGE = "docs/api.md"
 TOKEN = "the-token-that-the-engine-asks-for"
-
-
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return door.getsockname()[1]
 
 
 @pytest.fixture
@@ -37,14 +26,7 @@ def folder(filled, tmp_path):
     run.mkdir(parents=True)
     (run / "report.html").write_text("<html>monday</html>")
     pd.DataFrame({"time": ["2026-01-01T00:00:00Z"], "w": [5]}).to_csv(run / "load.csv", index=False)
-    launcher = tmp_path / "bin" / "peercharge"
-    launcher.parent.mkdir()
-    launcher.write_text(
-        f"#!{sys.executable}\nfrom trading.cli import main\n"
-        "if __name__ == '__main__':\n    main()\n",
-        encoding="utf-8",
-    )
-    launcher.chmod(0o755)
+    put_command(tmp_path)
     return tmp_path
 
 
@@ -62,22 +44,7 @@ def test_the_page_is_followed_as_printed(filled, folder, tmp_path_factory):
             "--development-issuer", f"--development-issuer --listen 127.0.0.1:{port}"
         )
         script = script.replace("127.0.0.1:8800", f"127.0.0.1:{port}")
-        process = subprocess.Popen(
-            ["bash", "-e", "-c", f"{script}\nkill $!\nwait $! || true"],
-            cwd=folder,
-            env=os.environ
-            | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            said, complained = process.communicate(timeout=120)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, complained
+        said = follow(f"{script}\nkill $!\nwait $! || true", folder)
     expected = [json.loads(text) for text in blocks(PAGE, "json")]
     assert json.loads((folder / "sent.json").read_text()) == expected[1]
     assert json.loads((folder / "again.json").read_text()) == expected[1] | {"new": 0, "known": 1}
@@ -86,12 +53,12 @@ def test_the_page_is_followed_as_printed(filled, folder, tmp_path_factory):
     assert len(pd.read_parquet(folder / "batches.parquet")) == filled.trades["batch_id"].nunique()
     assert "event: BatchSettled" in (folder / "events.txt").read_text()
     assert "monday" in (folder / "report.html").read_text()
-    lines = [json.loads(line) for line in complained.splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in said.err.splitlines() if line.startswith("{")]
     assert [line["who"] for line in lines if line.get("event") == "sessions taken"] == [
         "development-aggregator"
     ] * 2
     token = (folder / "tokens.txt").read_text().split()[1]
-    assert token not in said + complained
+    assert token not in said.out + said.err
 
 
 def test_the_table_of_routes_is_whole():
