@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from trading.pages.client import Api, SignedIn
 from trading.web import Role
@@ -126,3 +126,47 @@ def test_who_leaves_ends_nothing_for_others():
 
     assert asyncio.run(run())["n"] == 1
     assert asked.count["lot"] == 1
+
+
+class Long:
+    """An API with a list of seven rows, which refuses from a row on."""
+
+    def __init__(self, *, refuses_from: int = 99) -> None:
+        app = FastAPI()
+        answer_problems(app)
+
+        @app.get("/api/v1/rows")
+        def rows(limit: int, half: bool = False, cursor: int = 0) -> Response:
+            if cursor >= refuses_from:
+                raise Problem(403, "not yours", "Ask for others.")
+            some = [n for n in range(cursor, 7) if n % 2 == 0 or not half][:limit]
+            after = some[-1] + 1
+            link = f'</api/v1/rows?limit={limit}&half={half}&cursor={after}>; rel="next"'
+            content = "n,twice\n" + "".join(f"{n},{2 * n}\n" for n in some)
+            return Response(content, media_type="text/csv",
+                            headers={"Link": link} if after < 7 else {})  # fmt: skip
+
+        self.api = Api(app)
+
+    def csv(self, **query) -> bytes:
+        async def run() -> bytes:
+            answer = await self.api.csv(visitor("a"), "/rows", name="rows.csv", **query)
+            assert answer.headers["content-disposition"] == 'attachment; filename="rows.csv"'
+            return b"".join([part async for part in answer.body_iterator])
+
+        return asyncio.run(run())
+
+
+def test_a_file_has_every_row_of_every_page_once_under_one_heading(monkeypatch):
+    monkeypatch.setattr("trading.pages.client.MOST_ROWS", 2)
+    expected = b"n,twice\n" + b"".join(b"%d,%d\n" % (n, 2 * n) for n in range(7))
+    assert Long().csv() == expected
+    monkeypatch.setattr("trading.pages.client.MOST_ROWS", 100)
+    assert Long().csv(half=True, other=None) == b"n,twice\n0,0\n2,4\n4,8\n6,12\n"
+
+
+def test_a_file_that_is_refused_is_no_file_and_one_that_breaks_off_says_so(monkeypatch):
+    monkeypatch.setattr("trading.pages.client.MOST_ROWS", 2)
+    for refuses_from in (0, 4):
+        with pytest.raises(Problem, match="not yours"):
+            Long(refuses_from=refuses_from).csv()

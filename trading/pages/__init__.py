@@ -47,6 +47,7 @@ def attach_pages(app: FastAPI, door: Door, *, note_key: str = "shell.note") -> N
     """
     site = Site(api=Api(app), door=door, pages=PAGES, note_key=note_key)
     app.include_router(door.router())
+    app.include_router(trades.router(site))
     app.include_router(study.router(site))
     nicegui_app.add_static_files("/pages/static", STATIC)
     for page in PAGES:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
 import httpx
 from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
 
 from trading.web.auth import Principal, unauthorized
 from trading.web.problems import Problem
@@ -175,6 +176,34 @@ class Api:
             raise _problem(answer)
         kept = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
         return Response(answer.content, headers=kept, media_type=answer.headers["content-type"])
+
+    async def csv(self, who: SignedIn, path: str, *, name: str, **query: Any) -> Response:
+        """A whole list as one CSV file for a browser to keep, read page after page as it is sent.
+
+        Raises:
+            Problem: what the API refuses with at the first page; at a later one the file breaks
+                off, which the browser sees.
+        """
+        headers = {"Authorization": f"Bearer {who.token}", "Accept": "text/csv"}
+        asked = {key: value for key, value in query.items() if value is not None}
+        first = await self._client.get(
+            f"/api/v1{path}", headers=headers, params={"limit": MOST_ROWS} | asked
+        )
+        if not first.is_success:
+            raise _problem(first)
+
+        async def parts() -> AsyncIterator[bytes]:
+            page = first
+            yield page.content
+            while "next" in page.links:
+                page = await self._client.get(page.links["next"]["url"], headers=headers)
+                if not page.is_success:
+                    raise _problem(page)
+                # Each page names its columns anew.
+                yield page.content.partition(b"\n")[2]
+
+        kept = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(parts(), headers=kept, media_type="text/csv")
 
     async def _send(self, who: SignedIn, method: str, path: str, **parts: Any) -> Any:
         answer = await self._client.request(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from trading.pages.parts import Cell, Rows, empty, tag, text
-from trading.pages.site import Page, Visit
+from fastapi import APIRouter, Request, Response
+
+from trading.pages.parts import Cell, Rows, empty, link, tag, text
+from trading.pages.site import Page, Site, Visit
 from trading.web.auth import Role
+from trading.web.problems import Problem
 
 SHOWN = 50
 STATES = ("pending", "confirmed", "settled", "rejected", "expired", "cancelled", "refused")
@@ -34,6 +37,7 @@ class _Trades:
         self.visit = visit
         asked = visit.request.query_params.get("state", "")
         self.state: str | None = asked if asked in STATES else None
+        self.cursor = visit.request.query_params.get("cursor")
 
     async def build(self) -> None:
         t = self.visit.text
@@ -54,15 +58,31 @@ class _Trades:
             names = ("interval", "buyer", "seller", "energy", "price", "cost", "state")
             columns = [t(f"trades.{name}") for name in names]
             self.rows = Rows(t("trades.title"), columns, nothing="")
-            text(t("trades.latest", n=SHOWN), "p", "pc-quiet")
+            with tag("nav", "pc-actions", aria_label=t("trades.turn")):
+                if self.cursor:
+                    link(t("trades.newest"), self._place(), "pc-button")
+                self.older = link(t("trades.older"), "", "pc-button")
+                link(t("trades.csv"), self._place("/trades.csv"), "pc-button")
         await self.visit.every(self.refresh)
 
     async def refresh(self) -> None:
-        page = await self.visit.get("/trades", order="desc", limit=SHOWN, state=self.state)
+        page = await self.visit.get(
+            "/trades", order="desc", limit=SHOWN, state=self.state, cursor=self.cursor
+        )
         rows = page["items"]
+        self.older.set_visibility(page["next"] is not None)
+        older = self._place(cursor=page["next"])
+        if self.older.props["href"] != older:
+            self.older.props["href"] = older
+            self.older.update()
         self.none.set_visibility(not rows)
         self.card.set_visibility(bool(rows))
         self.rows.show([self._row(one) for one in rows])
+
+    def _place(self, path: str = "/trades", *, cursor: str | None = None) -> str:
+        asked = {"state": self.state, "cursor": cursor}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return f"{path}?{query}" if query else path
 
     def _row(self, one: dict[str, Any]) -> list[str | Cell]:
         t, shown = self.visit.text, self.visit.shown
@@ -80,6 +100,20 @@ class _Trades:
             shown.money(one["cost_ueur"]),
             Cell(t(f"trades.{one['state']}"), chip=CHIPS[one["state"]]),
         ]
+
+
+def router(site: Site) -> APIRouter:
+    """All trades that a visitor may see as one file, for a browser, which has no token."""
+    found = APIRouter(include_in_schema=False)
+
+    @found.get("/trades.csv")
+    async def csv(request: Request, state: str | None = None) -> Response:
+        who = site.door.visitor(request)
+        if who is None:
+            raise Problem(401, "this needs a sign-in")
+        return await site.api.csv(who, "/trades", name="trades.csv", state=state)
+
+    return found
 
 
 async def _build(visit: Visit) -> None:
