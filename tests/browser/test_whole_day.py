@@ -49,3 +49,33 @@ def test_of_others_trades_a_driver_takes_no_file(browser, day):
         found = pd.read_csv(kept.value.path())
     assert len(found)
     assert ((found["buyer_id"] == name) | (found["seller_id"] == name)).all()
+
+
+def test_a_day_of_the_past_is_chosen_and_played(browser, day):
+    """The recorded day goes on after midnight, so there are two to choose from."""
+    until = time.monotonic() + 4 * START_S
+    while day.get("/lot")["now"] < "2019-10-30T01":
+        assert time.monotonic() < until, "the day does not reach midnight"
+        time.sleep(0.5)
+    with visitor(browser, day) as who:
+        page = who.go("/")
+        clock, state = page.locator(".pc-clock"), page.locator(".pc-chip")
+        slider = page.get_by_role("slider", name="Time shown")
+        expect(clock).to_contain_text("Oct 2019")
+        expect(clock).not_to_contain_text("29 Oct")
+        calendar = page.get_by_label("Day", exact=True)
+        calendar.fill("2019-10-29")
+        expect(clock).to_contain_text("29 Oct 2019")
+        expect(state).to_have_text("Past")
+        first = clock.inner_text()
+        slider.press("ArrowRight")
+        expect(clock).not_to_have_text(first)
+        slider.press("End")
+        expect(clock).to_have_text("29 Oct 2019, 23:45")
+        page.get_by_role("button", name="Play what happened").click()
+        expect(clock).not_to_have_text("29 Oct 2019, 23:45")
+        expect(state).to_have_text("Playing the past")
+        page.get_by_role("button", name="Back to now").click()
+        expect(clock).not_to_contain_text("29 Oct")
+        expect(state).not_to_have_text("Past")
+        assert calendar.input_value() == ""

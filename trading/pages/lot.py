@@ -51,6 +51,7 @@ class LotView:
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
         self.past: dt.datetime | None = None
+        self.day: dt.date | None = None
         self.is_playing = False
         self._seen: Any = None
         who = visit.who.principal
@@ -113,6 +114,11 @@ class LotView:
 
     def _controls(self) -> None:
         t = self.visit.text
+        with tag("label", "pc-chooser") as self.days:
+            text(t("lot.day"))
+            self.calendar = tag("input", type="date", min="", max="").on(
+                "change", self._choose, js_handler="e => emit(e.target.value)"
+            )
         with tag("div", "pc-controls"):
             self.play = tag("button", "pc-button pc-round", type="button")
             self.play.props["aria-label"] = t("lot.play")
@@ -145,34 +151,70 @@ class LotView:
         return dt.timedelta(seconds=self._now["interval_s"])
 
     def _range(self) -> tuple[dt.datetime, dt.datetime]:
-        """What the slider covers: up to now, from the first interval on, two days at most."""
+        """What the slider covers: the day that was chosen; or up to now, two days at most."""
         now = _floor(dt.datetime.fromisoformat(self._now["now"]), MINUTE)
-        first = self._now["first"]
-        since = now - WINDOW
+        first = _time(self._now["first"]) if self._now["first"] else None
+        if self.day is None:
+            since, until = now - WINDOW, now
+        else:
+            since = self._midnight(self.day)
+            until = min(self._midnight(self.day + dt.timedelta(days=1)) - self._step(), now)
         # Where every session is still to come, the first interval lies ahead.
-        return (min(max(since, _time(first)), now) if first else since), now
+        return (min(max(since, first), until) if first else since), until
 
-    async def _slide(self, event: GenericEventArguments) -> None:
-        since, now = self._range()
-        at = since + int(event.args) * self._step()
-        self.past = None if at >= now else at
+    def _midnight(self, day: dt.date) -> dt.datetime:
+        zone = self.visit.shown.zone
+        return dt.datetime.combine(day, dt.time(), tzinfo=zone).astimezone(dt.UTC)
+
+    def _days(self) -> tuple[dt.date, dt.date]:
+        """The first and the last day that there is anything of, by the visitor's calendar."""
+        zone = self.visit.shown.zone
+        now = _time(self._now["now"])
+        first = min(_time(self._now["first"] or self._now["now"]), now)
+        return first.astimezone(zone).date(), now.astimezone(zone).date()
+
+    async def _choose(self, event: GenericEventArguments) -> None:
+        try:
+            day = dt.date.fromisoformat(str(event.args))
+        except ValueError:
+            # The field was emptied.
+            await self._to_now()
+            return
+        first, last = self._days()
+        self.day, self.is_playing = min(max(day, first), last), False
+        self.past = self._range()[0]
         await self.refresh()
 
+    async def _slide(self, event: GenericEventArguments) -> None:
+        since, until = self._range()
+        at = since + int(event.args) * self._step()
+        self.past = at if at < until else self._end(until)
+        await self.refresh()
+
+    def _end(self, until: dt.datetime) -> dt.datetime | None:
+        """Where the slider's end is: now, which moves on, or the end of the chosen day."""
+        return None if self.day is None else until
+
     async def _to_now(self) -> None:
-        self.past, self.is_playing = None, False
+        self.past, self.day, self.is_playing = None, None, False
+        self.calendar.client.run_javascript(
+            f"document.getElementById('{self.calendar.html_id}').value = ''"
+        )
         await self.refresh()
 
     async def _toggle_play(self) -> None:
         self.is_playing = not self.is_playing
-        if self.is_playing and self.past is None:
-            self.past = self._range()[0]
+        since, until = self._range()
+        if self.is_playing and self.past in (None, until):
+            self.past = since
         await self.refresh()
 
     def _advance(self) -> None:
         if self.is_playing and self.past is not None:
             self.past += self._step()
-            if self.past >= self._range()[1]:
-                self.past, self.is_playing = None, False
+            until = self._range()[1]
+            if self.past >= until:
+                self.past, self.is_playing = self._end(until), False
 
     # ------------------------------------------------------------------ what they see
 
@@ -181,8 +223,8 @@ class LotView:
         visit = self.visit
         self._now = await visit.get("/lot")
         self._advance()
-        since, now = self._range()
-        at = self.past or now
+        since, until = self._range()
+        at = self.past or until
         step = self._step()
         begins = _floor(at, step)
         # Of now whoever stands there now, and not who did when the minute began.
@@ -192,16 +234,16 @@ class LotView:
             visit.rows("/vehicles", **asked) if self.sees_some else _nobody(),
             visit.rows("/trades", since=_iso(begins), until=_iso(begins + step)),
             visit.get("/savings", since=_iso(since), until=_iso(begins + step)),
-            visit.rows("/load", since=_iso(since), until=_iso(now + step)),
-            visit.rows("/prices", since=_iso(since), until=_iso(now + step)),
+            visit.rows("/load", since=_iso(since), until=_iso(until + step)),
+            visit.rows("/prices", since=_iso(since), until=_iso(until + step)),
         )
         bays, limit_w = self._now["bays"], self._now["vehicles_limit_w"]
-        when = (at, since, now, self._state_name(), bays, limit_w)
+        when = (at, since, until, self._state_name(), bays, limit_w)
         seen = (when, vehicles, trades, saved, load, prices)
         if seen == self._seen:
             return
         self._seen = seen
-        self._show_clock(at, since, now)
+        self._show_clock(at, since, until)
         self._show_figures(at, vehicles, saved, load)
         if self.sees_some:
             self._show_parking(vehicles, trades)
@@ -235,7 +277,7 @@ class LotView:
             else "now"
         )  # fmt: skip
 
-    def _show_clock(self, at: dt.datetime, since: dt.datetime, now: dt.datetime) -> None:
+    def _show_clock(self, at: dt.datetime, since: dt.datetime, until: dt.datetime) -> None:
         t, shown = self.visit.text, self.visit.shown
         said = f"{shown.day(at)}, {shown.clock(at)}"
         say(self.clock, said)
@@ -246,7 +288,7 @@ class LotView:
         _set(
             self.slider,
             {
-                "max": str(max((now - since) // step, 0)),
+                "max": str(max((until - since) // step, 0)),
                 "value": str((at - since) // step),
                 "aria-valuetext": said,
             },
@@ -255,6 +297,9 @@ class LotView:
         _set(self.play, {"aria-label": t(f"lot.{name}")})
         _set(self.sign, {"name": _ICONS[name]})
         self.live.set_visibility(self.past is not None)
+        first, last = self._days()
+        self.days.set_visibility(first < last)
+        _set(self.calendar, {"min": first.isoformat(), "max": last.isoformat()})
 
     def _show_figures(
         self,
