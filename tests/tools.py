@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +19,7 @@ import pytest
 
 from trading.errors import NodeError
 from trading.network import DEFAULT_ENGINE, build, engine_named, find_binary
+from trading.network.ports import free_ports
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -27,6 +28,9 @@ REQUIRED = {
     for line in (ROOT / "tests" / "required_tools.txt").read_text().splitlines()
     if line.strip() and not line.startswith("#")
 }
+PATIENCE_S = 120.0
+"""How long tests wait for what takes a moment: a machine may have much else to do."""
+_ASKED = itertools.count()
 _ARCHITECTURE = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -76,10 +80,9 @@ def need_shared_data(name: str) -> Path:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody has; another program may take it meanwhile."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+    """A port that nobody has, and that no system gives to another program by itself."""
+    ((port,),) = free_ports(["127.0.0.1"], 1, near=f"{os.getpid()} {next(_ASKED)}")
+    return port
 
 
 def put_command(folder: Path) -> Path:

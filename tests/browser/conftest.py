@@ -16,9 +16,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.tools import ROOT, need_tool
+from tests.tools import PATIENCE_S, ROOT, need_tool
 
-START_S = 60.0
 WAIT_MS = 60_000
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 CHROMIUM_FLAGS = (
@@ -38,7 +37,11 @@ class Lot:
 
     def get(self, path: str, role: str = "aggregator") -> dict:
         headers = {"Authorization": f"Bearer {self.tokens[role]}"}
-        return httpx.get(f"{self.address}/api/v1{path}", headers=headers).raise_for_status().json()
+        return (
+            httpx.get(f"{self.address}/api/v1{path}", headers=headers, timeout=PATIENCE_S)
+            .raise_for_status()
+            .json()
+        )
 
 
 @contextmanager
@@ -53,7 +56,7 @@ def live(folder: Path, *options: str, program: str = _MAIN) -> Iterator[Lot]:
             stdout=stream, stderr=subprocess.STDOUT, env=environment, cwd=folder,
         )  # fmt: skip
         try:
-            until = time.monotonic() + START_S
+            until = time.monotonic() + PATIENCE_S
             while True:
                 told = printed.read_text("utf-8")
                 found = re.search(r"serving (http://\S+)", told)
@@ -68,7 +71,7 @@ def live(folder: Path, *options: str, program: str = _MAIN) -> Iterator[Lot]:
             yield Lot(found[1], tokens)
         finally:
             process.terminate()
-            assert process.wait(20) == 0, printed.read_text("utf-8")
+            assert process.wait(PATIENCE_S) == 0, printed.read_text("utf-8")
 
 
 @pytest.fixture(scope="package")

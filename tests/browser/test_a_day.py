@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import visitor
+from tests.tools import PATIENCE_S
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -101,10 +102,10 @@ def test_beside_the_pages_the_api_refuses_as_ever(day):
         ("DELETE", "/api/v1/lot", 405),
         ("POST", "/health", 405),
     ):
-        answer = httpx.request(method, day.address + path, headers=headers)
+        answer = httpx.request(method, day.address + path, headers=headers, timeout=PATIENCE_S)
         assert (answer.status_code, answer.headers["content-type"]) == (
             status, "application/problem+json",
         )  # fmt: skip
-    page = httpx.get(day.address + "/no-such-page")
+    page = httpx.get(day.address + "/no-such-page", timeout=PATIENCE_S)
     assert page.status_code == 404
     assert page.headers["content-type"].startswith("text/html")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,14 +14,15 @@ from sqlalchemy import select
 
 from tests.durable.lot import found, operator_keys
 from tests.durable.small import operator_of, small_engine
+from tests.tools import PATIENCE_S
 from trading.chain import BatchState, Consortium, Key, Network, SeatSignature
 from trading.chain.rebuild import Ledger, rebuild
 from trading.engine.http import serve_engine
 from trading.engine.service import Engine
 from trading.operators.exchange import PATH, SignatureIn
 from trading.operators.service import OperatorService
-from trading.store import open_database
-from trading.store.schema import SIGNATURES, VERDICTS
+from trading.store import Database, open_database
+from trading.store.schema import SIGNATURES, TRANSACTIONS, VERDICTS
 
 
 class Stage:
@@ -28,15 +30,19 @@ class Stage:
 
     def __init__(self, network: Network, folder: Path, stack: ExitStack) -> None:
         self.folder, self.stack = folder, stack
+        self.network = network
+        self._databases: list[Database] = []
         self.consortium: Consortium = found(network)
         self.engine: Engine = small_engine(
             stack.enter_context(open_database(str(folder / "engine.db"))), self.consortium
         )
+        self._databases.append(self.engine.database)
         self.url = stack.enter_context(serve_engine(self.engine, listen="127.0.0.1:0"))
         self.keys: list[Key] = operator_keys()
 
     def operator(self, number: int, **options: Any) -> OperatorService:
         database = self.stack.enter_context(open_database(str(self.folder / f"{number}.db")))
+        self._databases.append(database)
         url = options.pop("url", self.url)
         operator = operator_of(database, self.consortium, self.keys[number], url, **options)
         return self.closing(operator)
@@ -46,25 +52,44 @@ class Stage:
             self.stack.callback(operator.exchange.close)
         return operator
 
+    def act(self, look: Callable[[], object]) -> None:
+        """Let one act, and wait until the node has mined what it sent.
+
+        So whoever acts next sees it, however slow the node is.
+        """
+        look()
+        until = time.monotonic() + PATIENCE_S
+        while self._is_under_way():
+            assert time.monotonic() < until, "the node does not mine what was sent"
+            time.sleep(0.005)
+
+    def _is_under_way(self) -> bool:
+        sent: list[str] = []
+        for database in self._databases:
+            with database.look() as connection:
+                which = select(TRANSACTIONS.c.hash).where(TRANSACTIONS.c.state == "sent")
+                sent += connection.execute(which).scalars()
+        return bool(sent) and None in self.network.outcomes(sent)
+
     def until(self, is_so: Callable[[], object], *acts: Callable[[], object]) -> None:
         """Let the engine and others act in turn until something is so."""
         for _ in range(400):
             if is_so():
                 return
-            self.engine.look()
+            self.act(self.engine.look)
             for act in acts:
-                act()
+                self.act(act)
         raise AssertionError(self.engine.heartbeat)
 
     def play(self, *acts: Callable[[], object], rounds: int = 1_500) -> Ledger:
         """Let everyone act in turn until every batch is at its end."""
-        self.engine.look()
+        self.act(self.engine.look)
         for _ in range(rounds):
             if self.engine.is_done():
                 break
             for act in acts:
-                act()
-            self.engine.look()
+                self.act(act)
+            self.act(self.engine.look)
         assert self.engine.is_done(), self.engine.heartbeat
         return rebuild(self.consortium.events())
 
@@ -87,7 +112,7 @@ class Stage:
             return list(connection.execute(of_batch).all())
 
     def post(self, content: Any) -> httpx.Response:
-        return httpx.post(self.url + PATH, json=content, trust_env=False)
+        return httpx.post(self.url + PATH, json=content, trust_env=False, timeout=PATIENCE_S)
 
 
 def votes_of(ledger: Ledger) -> dict[int, Counter[str]]:

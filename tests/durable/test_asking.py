@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from tests.durable.small import lying, operator_of
 from tests.durable.stage import Stage, said, votes_of
+from tests.tools import PATIENCE_S
 from trading.chain import BatchState
 from trading.engine.audit import audit
 from trading.errors import OptionError, QuestionError
@@ -254,7 +255,10 @@ def desk(operator: OperatorService, token: str | None = TOKEN) -> Iterator[httpx
     with (
         serve_operator(operator, listen="127.0.0.1:0", people=token) as url,
         httpx.Client(
-            base_url=url, trust_env=False, headers={"Authorization": f"Bearer {TOKEN}"}
+            base_url=url,
+            trust_env=False,
+            timeout=PATIENCE_S,
+            headers={"Authorization": f"Bearer {TOKEN}"},
         ) as client,
     ):
         yield client

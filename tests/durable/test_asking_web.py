@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from tests.durable.lot import MARKET, PSEUDONYMS
 from tests.durable.stage import Stage
 from tests.durable.test_asking import TOKEN, asked, first_question
+from tests.tools import PATIENCE_S
 from tests.web.lot import Api, api_over
 from trading.chain.rebuild import rebuild
 from trading.operators.http import serve_operator
@@ -59,12 +60,15 @@ class Town:
 
 
 @pytest.fixture
-def town(stage: Stage) -> Iterator[Town]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        away = f"http://127.0.0.1:{server.getsockname()[1]}"
+def town(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    monkeypatch.setattr("trading.web.nodes.TIMEOUT_S", PATIENCE_S)
     asking, other = stage.operator(0, asks="all"), stage.operator(1)
     stage.engine.look()
     with ExitStack() as stack:
+        # Bound and not served: nobody answers there, and nobody else can take it.
+        nobody = stack.enter_context(socket.socket())
+        nobody.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         served = [
             stack.enter_context(serve_operator(one, listen="127.0.0.1:0", people=TOKEN))
             for one in (asking, other)
@@ -242,7 +246,7 @@ def test_a_route_does_what_its_description_says(case: Any, questioned: Town) -> 
     case.call_and_validate(
         base_url=str(town.api.client.base_url),
         headers=town.api.bearer("operator", owners=[town.mine]),
-        timeout=20,
+        timeout=PATIENCE_S,
         # A reason may be left out or not, as the node's own vote is.
         excluded_checks=[positive_data_acceptance] if case.method == "POST" else [],
     )

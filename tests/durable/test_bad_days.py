@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from tests.durable.lot import AUTHORITY, deployment_of, drive, engine_of, found, nodes_of, sessions
 from tests.network.bad_nodes import page, serving
+from tests.tools import PATIENCE_S
 from trading.chain import Consortium, Key, Network, open_network
 from trading.cli import app
 from trading.engine.audit import audit
@@ -176,13 +177,13 @@ def test_node_goes_away_for_a_while(
             stop = threading.Event()
             thread = threading.Thread(target=engine.run, args=(stop,))
             thread.start()
-            until = time.monotonic() + 10
+            until = time.monotonic() + PATIENCE_S
             while not engine.heartbeat.problem and time.monotonic() < until:
                 time.sleep(0.05)
             assert engine.heartbeat.problem == "the node is gone"
             stop.set()
             engine.wake.set()
-            thread.join(20)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
         drive(engine, operators)
         assert set(engine.trades()["status"]) == {"settled"}

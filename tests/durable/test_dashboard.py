@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.durable.lot import found, operator_keys
 from tests.durable.small import operator_of, small_engine
+from tests.tools import PATIENCE_S
 from trading.chain import Network
 from trading.engine.http import serve_engine
 from trading.operators.http import serve_operator
@@ -26,7 +27,9 @@ Samples = dict[str, set[str]]
 
 def samples_of(url: str) -> Samples:
     names: Samples = {}
-    for family in text_string_to_metric_families(httpx.get(url + "/metrics", trust_env=False).text):
+    for family in text_string_to_metric_families(
+        httpx.get(url + "/metrics", trust_env=False, timeout=PATIENCE_S).text
+    ):
         for sample in family.samples:
             names.setdefault(sample.name, set()).update(sample.labels)
     return names

@@ -21,6 +21,7 @@ from tests.durable.lot import (
     operator_keys,
     sessions,
 )
+from tests.tools import PATIENCE_S
 from trading.chain import Key, Network, Standstill, open_network
 from trading.engine.audit import audit
 from trading.engine.live import first_interval, last_interval
@@ -166,17 +167,17 @@ def test_strange_answers_of_a_node_pass(
             odd.setattr(provider, "make_batch_request", lambda asked: [dict(answer) for _ in asked])
             thread = threading.Thread(target=serve)
             thread.start()
-            until = time.monotonic() + 10
+            until = time.monotonic() + PATIENCE_S
             while not service.heartbeat.problem and not failures and time.monotonic() < until:
                 time.sleep(0.02)
             assert not failures, failures
             assert service.heartbeat.problem
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE_S
         while service.heartbeat.problem and not failures and time.monotonic() < until:
             time.sleep(0.02)
         stop.set()
         service.wake.set()
-        thread.join(40)
+        thread.join(PATIENCE_S)
         assert not failures
         assert not service.heartbeat.problem
 
@@ -215,7 +216,7 @@ def test_quorum_that_is_lowered_decides_what_is_pending(node: str, tmp_path: Pat
         for key in operator_keys()[:2]:
             consortium.confirm(batch_id, by=key)
         consortium.set_quorum(2, by=AUTHORITY)
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE_S
         while engine.mirror.ledger.batches[batch_id].stored.value == "pending":
             assert time.monotonic() < until
             engine.look()

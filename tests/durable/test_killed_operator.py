@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from tests.durable.killed import KILLED, Death
 from tests.durable.killed_operator import Desk, start
 from tests.durable.lot import AUTHORITY, SEED, Place, found, operator_keys
 from tests.durable.small import lying, small_engine
+from tests.tools import free_port
 from trading.chain import BatchState, Network
 from trading.chain.rebuild import rebuild
 from trading.engine.audit import audit
@@ -60,9 +60,7 @@ class Person:
     """Answers what the node asks, now with it, now against it, and keeps what was taken."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        self.desk = Desk(listen=f"127.0.0.1:{port}", token="a token of these tests")
+        self.desk = Desk(listen=f"127.0.0.1:{free_port()}", token="a token of these tests")
         self.said: dict[str, str] = {}
 
     def act(self) -> None:
@@ -121,7 +119,7 @@ def live(
         exchange = stack.enter_context(serve_engine(engine, listen="127.0.0.1:0"))
         deaths = list(deaths)
         process, death, born = None, None, 0.0
-        until = time.monotonic() + 120
+        until = time.monotonic() + 400
         while not engine.is_done():
             assert time.monotonic() < until, (engine.heartbeat, deaths)
             engine.look()

@@ -16,7 +16,7 @@ from eth_account import Account
 
 from tests.durable.lot import AUTHORITY, deployment_of, engine_key, found, operator_keys
 from tests.durable.small import small_sessions
-from tests.tools import ROOT, free_port
+from tests.tools import PATIENCE_S, ROOT, free_port
 from trading.chain import Key, Network
 from trading.chain.rebuild import rebuild
 from trading.data import write_table
@@ -69,14 +69,16 @@ def test_a_day_traded_by_two_commands(network: Network, tmp_path: Path) -> None:
         tmp_path / "engine.log",
     )
     try:
-        assert engine.wait(120) == 0, (tmp_path / "engine.log").read_text()
-        until = time.monotonic() + 20
-        while (health := httpx.get(f"http://{own}/health", trust_env=False).json())["open_batches"]:
+        assert engine.wait(PATIENCE_S) == 0, (tmp_path / "engine.log").read_text()
+        until = time.monotonic() + PATIENCE_S
+        while (
+            health := httpx.get(f"http://{own}/health", trust_env=False, timeout=PATIENCE_S).json()
+        )["open_batches"]:
             assert time.monotonic() < until, health
             time.sleep(0.1)
         assert health["status"] == "ok"
         operator.send_signal(signal.SIGTERM)
-        assert operator.wait(20) == 0
+        assert operator.wait(PATIENCE_S) == 0
     finally:
         for process in (engine, operator):
             if process.poll() is None:

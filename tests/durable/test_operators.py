@@ -13,6 +13,7 @@ from sqlalchemy import select
 from tests.durable.lot import MARKET, engine_key, found
 from tests.durable.small import lying, operator_of, small_sessions
 from tests.durable.stage import Stage, said, votes_of
+from tests.tools import PATIENCE_S
 from trading.chain import BatchState, Key, Network, SeatSignature
 from trading.chain.rebuild import rebuild
 from trading.engine.audit import audit
@@ -140,11 +141,11 @@ def test_exchange_takes_nothing_but_a_seats_signature_for_a_batch_here(
         assert answer.status_code == 422, content
         assert answer.headers["content-type"] == "application/problem+json"
         assert len(answer.json()["detail"]) > 10
-    raw = httpx.post(stage.url + PATH, content=b"\xff\x00{", trust_env=False)
+    raw = httpx.post(stage.url + PATH, content=b"\xff\x00{", trust_env=False, timeout=PATIENCE_S)
     assert raw.status_code == 422
-    deep = httpx.post(stage.url + PATH, content=b"[" * 1_900, trust_env=False)
+    deep = httpx.post(stage.url + PATH, content=b"[" * 1_900, trust_env=False, timeout=PATIENCE_S)
     assert deep.status_code == 422
-    long = httpx.post(stage.url + PATH, content=b"[" * 100_000, trust_env=False)
+    long = httpx.post(stage.url + PATH, content=b"[" * 100_000, trust_env=False, timeout=PATIENCE_S)
     assert long.status_code == 413
     assert stage.post(good).status_code == 200
     (first,) = stage.kept(batch_id)
@@ -152,7 +153,7 @@ def test_exchange_takes_nothing_but_a_seats_signature_for_a_batch_here(
     assert stage.post(good).status_code == 200
     assert stage.kept(batch_id) == [first], "sent again, it is not written again"
     assert not stage.engine.wake.is_set()
-    metrics = httpx.get(stage.url + "/metrics", trust_env=False).text
+    metrics = httpx.get(stage.url + "/metrics", trust_env=False, timeout=PATIENCE_S).text
     assert 'peercharge_signatures_received_total{outcome="refused"} 9.0' in metrics
     assert 'peercharge_signatures_received_total{outcome="taken"} 1.0' in metrics
     assert 'peercharge_signatures_received_total{outcome="known"} 1.0' in metrics
@@ -267,10 +268,10 @@ def test_verdict_stands_over_a_restart_and_is_not_given_again(stage: Stage) -> N
 
 
 def test_market_that_differs_is_told_by_its_digest(stage: Stage) -> None:
-    told = httpx.get(stage.url + "/health", trust_env=False)
+    told = httpx.get(stage.url + "/health", trust_env=False, timeout=PATIENCE_S)
     assert told.status_code == 503, "it has not looked yet"
     stage.engine.look()
-    told = httpx.get(stage.url + "/health", trust_env=False)
+    told = httpx.get(stage.url + "/health", trust_env=False, timeout=PATIENCE_S)
     assert told.status_code == 200
     health = told.json()
     assert health["market"] == MARKET.digest

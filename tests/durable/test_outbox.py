@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from tests.durable.lot import AUTHORITY, SEED, drive, engine_of, found, nodes_of, sessions
-from trading.chain import Consortium, Key, Network, open_network
+from trading.chain import Consortium, Key, Mandate, Network, open_network, sign_enrollment
 from trading.engine.audit import audit
 from trading.engine.standing import status_of
 from trading.errors import LedgerUnreachableError
@@ -20,6 +21,7 @@ from trading.store.schema import LEFT_OUT, TRADES, TRANSACTIONS
 pytestmark = pytest.mark.node
 
 SENDER = Key.demonstration(7, "sender")
+PATIENCE_S = 120
 
 
 @pytest.fixture
@@ -41,13 +43,24 @@ def outbox_of(database: Database, consortium: Consortium) -> Outbox:
 def write(database: Database, outbox: Outbox, consortium: Consortium, n: int = 1) -> None:
     with database.begin() as connection:
         for number in range(n):
-            call = consortium.call("register", bytes(31) + bytes([number]), by=SENDER)
+            call = consortium.call("enroll", *enrolment(consortium, number), by=SENDER)
             outbox.write(connection, call, subject=f"account {number}")
+
+
+def enrolment(consortium: Consortium, number: int) -> tuple[Any, ...]:
+    """A driver's signed wish to have an account: as what an engine sends, it acts once at most."""
+    driver, deadline = Key.demonstration(7, f"driver {number}"), 2**32 - 1
+    mandate = Mandate(max_buy_ueur_per_kwh=0, min_sell_ueur_per_kwh=0, valid_until=deadline)
+    tag = bytes(31) + bytes([number])
+    signature = sign_enrollment(
+        driver, consortium.domain, tag=tag, mandate=mandate, nonce=0, deadline=deadline
+    )
+    return driver, tag, mandate, deadline, signature
 
 
 def ends(outbox: Outbox, n: int) -> list[Ended]:
     """Push and collect until `n` transactions have come to their end: a node mines in its time."""
-    until, ended = time.monotonic() + 20, []
+    until, ended = time.monotonic() + PATIENCE_S, []
     while len(ended) < n:
         assert time.monotonic() < until, outbox.waiting()
         ended += outbox.collect()
@@ -118,6 +131,82 @@ def test_number_taken_by_another_program_with_the_same_key(
     mined = [nonce for nonce, _, state in states(database) if state == "mined"]
     assert sorted(mined) == [first + 1, first + 2]
     assert not outbox.waiting()
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3, 5])
+def test_node_that_counts_a_transaction_before_it_shows_its_receipt(
+    network: Network,
+    consortium: Consortium,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    looks: int,
+) -> None:
+    """However late the receipt is shown, what was done once is told as done."""
+    outbox, first = outbox_of(database, consortium), first_nonce(network)
+    write(database, outbox, consortium)
+    outbox.push()
+    while first_nonce(network) == first:
+        time.sleep(0.01)
+    outcomes, asked = network.outcomes, 0
+
+    def late(hashes: list[str]) -> list[Any]:
+        nonlocal asked
+        asked += 1
+        return outcomes(hashes) if asked > looks else [None] * len(hashes)
+
+    monkeypatch.setattr(network, "outcomes", late)
+    (ended,) = ends(outbox, 1)
+    assert (ended.subject, ended.succeeded, ended.refusal) == ("account 0", True, "")
+    assert registered(consortium) == 1
+    assert [state for _, _, state in states(database)].count("mined") == 1
+    assert "refused" not in {state for _, _, state in states(database)}
+    assert not outbox.waiting()
+
+
+def test_number_that_was_another_programs_until_its_block_left_the_chain(
+    network: Network, consortium: Consortium, database: Database
+) -> None:
+    """The number is used, since the node would keep all that comes after it for ever."""
+    outbox, first = outbox_of(database, consortium), first_nonce(network)
+    snapshot = network.ask("evm_snapshot")
+    network.forget_nonces()
+    consortium.register(b"x" * 32, by=SENDER)
+    write(database, outbox, consortium, 2)
+    assert [nonce for nonce, _, _ in states(database)] == [first + 1, first + 2]
+    network.ask("evm_revert", snapshot)
+    assert {one.subject: one.succeeded for one in ends(outbox, 2)} == {
+        "account 0": True,
+        "account 1": True,
+    }
+    while outbox.waiting():
+        assert outbox.collect() == [], "what was told once is not told again"
+        outbox.push()
+    assert registered(consortium) == 2
+    assert first_nonce(network) == first + 3, "no number is left out"
+
+
+def test_number_that_a_node_called_taken_and_then_free_again(
+    network: Network, consortium: Consortium, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox, first = outbox_of(database, consortium), first_nonce(network)
+    network.ask("evm_setAutomine", False)
+    write(database, outbox, consortium)
+    outbox.push()
+    with database.begin() as connection:
+        (sent,) = connection.execute(select(TRANSACTIONS.c.hash)).scalars()
+    with monkeypatch.context() as wrong:
+        wrong.setattr(network, "mined_count", lambda _: first + 1)
+        while len(states(database)) == 1:
+            assert outbox.collect() == []
+    assert states(database) == [(first, 0, "overtaken"), (first + 1, 0, "written")]
+    network.ask("anvil_dropTransaction", sent)
+    network.ask("evm_setAutomine", True)
+    assert [one.succeeded for one in ends(outbox, 1)] == [True]
+    while outbox.waiting():
+        assert outbox.collect() == []
+        outbox.push()
+    assert registered(consortium) == 1
+    assert states(database) == [(first, 0, "mined"), (first + 1, 0, "overtaken")]
 
 
 def test_stuck_transaction_offers_more_and_acts_once(
@@ -243,7 +332,7 @@ def test_nobody_votes_and_the_buyers_get_their_money_back(
     with open_network(node) as network, open_database(str(tmp_path / "engine.db")) as database:
         consortium = found(network)
         engine = engine_of(database, consortium, frame)
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         while "expired" not in set(engine.trades()["status"]):
             assert time.monotonic() < until, engine.heartbeat
             engine.look()

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from tests.durable.lot import deployment_of, drive, found, nodes_of
 from tests.durable.small import small_engine, small_sessions
 from tests.durable.test_killed_engine import balances, on_record
+from tests.tools import PATIENCE_S
 from trading.chain import Network
 from trading.cli import app
 from trading.engine.audit import audit
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.node
 def live(engine: Engine, nodes: list[OperatorNode], *, traded: int) -> None:
     """Look and poll in turn until so many intervals are traded, leaving what is open as it is."""
     engine.look()
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + PATIENCE_S
     while engine.heartbeat.traded < traded:
         assert time.monotonic() < limit, engine.heartbeat
         for node in nodes:

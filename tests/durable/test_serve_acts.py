@@ -18,7 +18,7 @@ import pytest
 from tests.durable.lot import AUTHORITY, deployment_of, found
 from tests.durable.small import small_engine
 from tests.durable.test_operator_command import PASSWORD, keystore
-from tests.tools import ROOT
+from tests.tools import PATIENCE_S, ROOT
 from trading.chain import Consortium, Key, Network
 from trading.store import open_database
 
@@ -50,7 +50,7 @@ def served(consortium: Consortium, folder: Path, key: Key | None) -> Iterator[ht
     with told.open("wb") as stream:
         process = subprocess.Popen(program, env=environment, stdout=stream, stderr=stream)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         while not (at := re.search(r"serving (http://\S+)", told.read_text())):
             assert process.poll() is None, told.read_text()
             assert time.monotonic() < until
@@ -60,10 +60,12 @@ def served(consortium: Consortium, folder: Path, key: Key | None) -> Iterator[ht
         )
         headers = {"Authorization": f"Bearer {token}"}
         base = f"{at[1]}/api/v1"
-        with httpx.Client(base_url=base, headers=headers, trust_env=False, timeout=30) as client:
+        with httpx.Client(
+            base_url=base, headers=headers, trust_env=False, timeout=PATIENCE_S
+        ) as client:
             yield client
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, told.read_text()
+        assert process.wait(PATIENCE_S) == 0, told.read_text()
     finally:
         process.kill()
         process.wait()

@@ -11,6 +11,7 @@ import httpx
 import pandas as pd
 
 from tests.durable.small import small_sessions
+from tests.tools import PATIENCE_S
 from trading.live import LiveLot, live_lot, market_of
 
 
@@ -23,7 +24,7 @@ def opened(folder: Path, **options) -> Iterator[LiveLot]:
         yield lot
 
 
-def trade(lot: LiveLot, *, seconds: float = 60.0) -> pd.DataFrame:
+def trade(lot: LiveLot, *, seconds: float = PATIENCE_S) -> pd.DataFrame:
     until = time.monotonic() + seconds
     while not lot.engine.is_done():
         assert time.monotonic() < until, lot.engine.heartbeat
@@ -35,4 +36,6 @@ def trade(lot: LiveLot, *, seconds: float = 60.0) -> pd.DataFrame:
 
 def ask(lot: LiveLot, path: str, role: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {lot.issuer.token(role)}"}
-    return httpx.get(f"{lot.address}/api/v1{path}", headers=headers, trust_env=False)
+    return httpx.get(
+        f"{lot.address}/api/v1{path}", headers=headers, trust_env=False, timeout=PATIENCE_S
+    )

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from tests.durable.small import small_sessions
 from tests.live.lot import opened, trade
+from tests.tools import PATIENCE_S
 from trading.chain import Key
 from trading.errors import LedgerUnreachableError
 from trading.live import DRIVER_TOKENS_UEUR, LiveLot
@@ -41,7 +42,7 @@ class Caller:
             f"{self.lot.address}/api/v1{path}",
             headers={"Authorization": f"Bearer {token}"},
             trust_env=False,
-            timeout=30,
+            timeout=PATIENCE_S,
             **more,
         )
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.live.lot import opened, trade
+from tests.tools import PATIENCE_S
 from tests.web.test_description import DESCRIPTION, ON_CHAIN
 from trading.live import LiveLot
 
@@ -39,5 +40,5 @@ def test_an_act_does_what_its_description_says(case, lot):
         excluded_checks=[positive_data_acceptance] if case.method == "POST" else [],
         base_url=lot.address,
         headers={"Authorization": f"Bearer {token}"},
-        timeout=20,
+        timeout=PATIENCE_S,
     )

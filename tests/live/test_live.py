@@ -16,7 +16,7 @@ import pytest
 
 from tests.durable.small import small_sessions
 from tests.live.lot import ask, opened, trade
-from tests.tools import ROOT, free_port
+from tests.tools import PATIENCE_S, ROOT, free_port
 from tests.web.lot import api_over
 from trading.data import write_table
 from trading.engine.service import QUIET
@@ -67,7 +67,7 @@ def test_operators_reject_the_one_lie_and_buyers_have_their_money_back(tmp_path:
 @pytest.mark.parametrize("says", ["rejected", "confirmed"])
 def test_the_day_waits_for_people_and_does_what_they_say(tmp_path: Path, says: str) -> None:
     with opened(tmp_path, fault="energy") as lot:
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         answers = {}
         while not lot.engine.is_done():
             assert time.monotonic() < until, lot.engine.heartbeat
@@ -83,7 +83,10 @@ def test_the_day_waits_for_people_and_does_what_they_say(tmp_path: Path, says: s
 
 def _answer(address: str, people: str, says: str) -> str:
     with httpx.Client(
-        base_url=address, headers={"Authorization": f"Bearer {people}"}, trust_env=False
+        base_url=address,
+        headers={"Authorization": f"Bearer {people}"},
+        trust_env=False,
+        timeout=PATIENCE_S,
     ) as client:
         batch = client.get("/v1/batches?said=asked").json()["items"][0]["batch_id"]
         answer = client.post(
@@ -98,7 +101,7 @@ def test_a_pace_holds_the_next_interval_back_and_no_more(tmp_path: Path) -> None
     ahead_s = 0.0
     with opened(tmp_path, pace_s=1_000.0) as lot:
         lot.engine.clock = lambda: time.time() + ahead_s
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE_S
         while not lot.engine.heartbeat.traded:
             assert time.monotonic() < until
             ahead_s += QUIET * 1_000
@@ -141,7 +144,9 @@ def test_nobody_is_answered_before_the_lot_is_there(tmp_path: Path) -> None:
     def ask_again_and_again() -> None:
         while not is_open.is_set():
             try:
-                answers.add(httpx.get(f"http://127.0.0.1:{port}/health").status_code)
+                answers.add(
+                    httpx.get(f"http://127.0.0.1:{port}/health", timeout=PATIENCE_S).status_code
+                )
             except httpx.ConnectError:
                 answers.add("refused")
 
@@ -149,7 +154,7 @@ def test_nobody_is_answered_before_the_lot_is_there(tmp_path: Path) -> None:
     asking.start()
     try:
         with opened(tmp_path, listen=f"127.0.0.1:{port}") as lot:
-            answers.add(httpx.get(f"{lot.address}/health").status_code)
+            answers.add(httpx.get(f"{lot.address}/health", timeout=PATIENCE_S).status_code)
             is_open.set()
             asking.join()
     finally:
@@ -179,7 +184,7 @@ def test_the_command_ends_cleanly_and_what_it_kept_is_served_again(tmp_path: Pat
         address = (tmp_path / "told").read_text().split()[1]
         trades = _until_settled(f"{address}/api/v1/trades?limit=1000", token)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, (tmp_path / "told").read_text()
+        assert process.wait(PATIENCE_S) == 0, (tmp_path / "told").read_text()
     finally:
         process.kill()
         process.communicate()
@@ -190,13 +195,13 @@ def test_the_command_ends_cleanly_and_what_it_kept_is_served_again(tmp_path: Pat
         market_of(kept, seed=0)
 
 
-def _until_settled(url: str, token: str, seconds: float = 60.0) -> list[dict[str, object]]:
+def _until_settled(url: str, token: str, seconds: float = PATIENCE_S) -> list[dict[str, object]]:
     """All trades, once as many as there will be are settled."""
     expected = len(simulated())
     until = time.monotonic() + seconds
     while True:
         headers = {"Authorization": f"Bearer {token}"}
-        rows = httpx.get(url, headers=headers, trust_env=False).json()["items"]
+        rows = httpx.get(url, headers=headers, trust_env=False, timeout=PATIENCE_S).json()["items"]
         if len(rows) == expected and {row["state"] for row in rows} == {"settled"}:
             return rows
         assert time.monotonic() < until, rows

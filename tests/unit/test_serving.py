@@ -19,6 +19,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
+from tests.tools import PATIENCE_S
 from trading.errors import OptionError, StoreError
 from trading.logs import configure_logs
 from trading.serving import MAX_BODY_BYTES, Problem, address_of, reserved, service_app, serving
@@ -68,11 +69,13 @@ def url(store: SessionStore) -> Iterator[str]:
 
 def post(url: str, content: Any, token: str | None = TOKEN) -> httpx.Response:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return httpx.post(url + "/v1/sessions", json=content, headers=headers, trust_env=False)
+    return httpx.post(
+        url + "/v1/sessions", json=content, headers=headers, trust_env=False, timeout=PATIENCE_S
+    )
 
 
 def get(url: str) -> httpx.Response:
-    return httpx.get(url, trust_env=False)
+    return httpx.get(url, trust_env=False, timeout=PATIENCE_S)
 
 
 def test_health_metrics_and_problems(url: str) -> None:
@@ -180,7 +183,7 @@ def test_a_body_that_is_too_long_is_refused(url: str) -> None:
 
 def test_a_token_is_looked_at_before_the_body(url: str) -> None:
     host, port = address_of(url.removeprefix("http://"))
-    with socket.create_connection((host, port), timeout=10) as client:
+    with socket.create_connection((host, port), timeout=PATIENCE_S) as client:
         client.sendall(
             b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n[["
         )
@@ -223,12 +226,18 @@ def test_a_body_that_nests_deep_does_not_end_the_process(tmp_path: Path) -> None
         try:
             for path in ("/v1/sessions", "/standard"):
                 for body in (b"[" * 100_000, b'{"a":' * 100_000, b'[{"session_id":' * 90_000):
-                    answer = httpx.post(url + path, content=body, headers=headers, trust_env=False)
+                    answer = httpx.post(
+                        url + path,
+                        content=body,
+                        headers=headers,
+                        trust_env=False,
+                        timeout=PATIENCE_S,
+                    )
                     assert answer.status_code in (400, 422)
             assert get(url + "/health").status_code == 200
         finally:
             process.stdin.close()
-            ended = process.wait(20)
+            ended = process.wait(PATIENCE_S)
         assert ended == 0
 
 
@@ -237,7 +246,7 @@ def hasty(store: SessionStore) -> Iterator[tuple[str, int]]:
     """A server that waits for nobody."""
     app = service_app("test", health=lambda: (True, {}), registry=CollectorRegistry())
     take_sessions(app, store, token=TOKEN)
-    with serving(app, "127.0.0.1:0", body_timeout_s=0.2, idle_timeout_s=0.2) as address:
+    with serving(app, "127.0.0.1:0", body_timeout_s=0.2, idle_timeout_s=1.0) as address:
         yield address_of(address.removeprefix("http://"))
 
 
@@ -246,7 +255,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(hasty: tuple[str, int]) -> 
         "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n"
         f"Authorization: Bearer {TOKEN}\r\n\r\n[["
     )
-    with socket.create_connection(hasty, timeout=10) as client:
+    with socket.create_connection(hasty, timeout=PATIENCE_S) as client:
         client.sendall(head.encode())
         answer = b"".join(iter(lambda: client.recv(65_536), b""))
     assert b" 408 " in answer.splitlines()[0]
@@ -255,7 +264,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(hasty: tuple[str, int]) -> 
 
 @pytest.mark.parametrize("begin", [b"", b"GET /health HT", b"GET /health HTTP/1.1\r\nHost: x\r\n"])
 def test_a_connection_that_asks_nothing_is_ended(hasty: tuple[str, int], begin: bytes) -> None:
-    with socket.create_connection(hasty, timeout=10) as client:
+    with socket.create_connection(hasty, timeout=PATIENCE_S) as client:
         client.sendall(begin)
         assert client.recv(65_536) == b""
 
@@ -263,7 +272,7 @@ def test_a_connection_that_asks_nothing_is_ended(hasty: tuple[str, int], begin: 
 def test_a_connection_that_asked_once_is_ended_when_the_next_request_drips(
     hasty: tuple[str, int],
 ) -> None:
-    with socket.create_connection(hasty, timeout=10) as client:
+    with socket.create_connection(hasty, timeout=PATIENCE_S) as client:
         client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
         answer = b"".join(iter(lambda: client.recv(65_536), b""))
     assert answer.count(b"HTTP/1.1 200") == 1
@@ -273,13 +282,13 @@ def test_connections_are_limited_and_those_that_go_make_room() -> None:
     app = service_app("test", health=lambda: (True, {}), registry=CollectorRegistry())
     with serving(app, "127.0.0.1:0", most_connections=5) as url:
         place = address_of(url.removeprefix("http://"))
-        open_ones = [socket.create_connection(place, timeout=10) for _ in range(5)]
+        open_ones = [socket.create_connection(place, timeout=PATIENCE_S) for _ in range(5)]
         try:
             assert get(url + "/health").status_code == 503
         finally:
             for one in open_ones:
                 one.close()
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE_S
         while get(url + "/health").status_code != 200:
             assert time.monotonic() < until
 
@@ -358,10 +367,10 @@ def test_a_reserved_address_refuses_until_it_is_served() -> None:
     with reserved("127.0.0.1:0") as door:
         address = f"http://127.0.0.1:{door.getsockname()[1]}"
         with pytest.raises(httpx.ConnectError):
-            httpx.get(address + "/health")
+            httpx.get(address + "/health", timeout=PATIENCE_S)
         with serving(app, door) as served:
             assert served == address
-            assert httpx.get(address + "/health").is_success
+            assert httpx.get(address + "/health", timeout=PATIENCE_S).is_success
 
 
 @pytest.fixture

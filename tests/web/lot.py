@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from tests.durable.lot import MARKET, PSEUDONYMS, drive, engine_of, found, nodes_of, sessions
+from tests.tools import PATIENCE_S
 from trading.chain import Key, Network
 from trading.serving import service_app, serving
 from trading.store import open_database
@@ -74,7 +75,7 @@ def fill(network: Network, file: Path) -> Filled:
     )
 
 
-def _until_refunded(engine, nodes, seconds: float = 60.0) -> str:
+def _until_refunded(engine, nodes, seconds: float = PATIENCE_S) -> str:
     until = time.monotonic() + seconds
     while True:
         assert time.monotonic() < until, engine.heartbeat
@@ -141,7 +142,7 @@ def api_over(file: Path, **more) -> Iterator[Api]:
         app = create_app(source, issuer.tokens(), issuer=issuer, **options)
         with (
             serving(app, "127.0.0.1:0") as address,
-            httpx.Client(base_url=address, timeout=30) as client,
+            httpx.Client(base_url=address, timeout=PATIENCE_S) as client,
         ):
             yield Api(client=client, source=source, issuer=issuer)
 
@@ -158,7 +159,10 @@ def door_to(
     with open_database(str(file)) as database:
         app = service_app("engine", health=lambda: (True, {}), registry=registry)
         take_sessions(app, SessionStore(database), token=asked)
-        with serving(app, "127.0.0.1:0") as address, httpx.Client(base_url=address) as client:
+        with (
+            serving(app, "127.0.0.1:0") as address,
+            httpx.Client(base_url=address, timeout=PATIENCE_S) as client,
+        ):
             yield EngineDoor(client, token=token)
 
 

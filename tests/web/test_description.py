@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.durable.lot import MARKET, PSEUDONYMS
+from tests.tools import PATIENCE_S
 from tests.web.lot import Api, api_over, door_to
 from trading.web import DevelopmentIssuer, Source, create_app
 
@@ -57,5 +58,5 @@ def test_a_route_does_what_its_description_says(case, taking):
         excluded_checks=[positive_data_acceptance] if operation in RELATED else [],
         base_url=str(taking.client.base_url),
         headers=taking.bearer("aggregator"),
-        timeout=20,
+        timeout=PATIENCE_S,
     )

@@ -7,6 +7,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tools import PATIENCE_S
 from trading.web.kept import Kept, Remembered
 from trading.web.limits import CALLERS_KEPT, RateLimit
 
@@ -67,7 +68,7 @@ def test_callers_at_once_wait_for_one_who_computes():
 
     def make():
         made.append(1)
-        gate.wait(5)
+        gate.wait(PATIENCE_S)
         return "value"
 
     found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
+from tests.tools import PATIENCE_S
 from tests.web.lot import api_over, door_to
 from trading.store import open_database
 from trading.store.sessions import SessionStore
@@ -126,7 +127,7 @@ def test_an_engine_that_is_away_is_told_with_what_is_not_known(filled, engine_fi
     from tests.web.lot import ENGINE_TOKEN
     from trading.web import EngineDoor
 
-    with httpx.Client(base_url=door.address) as client:
+    with httpx.Client(base_url=door.address, timeout=PATIENCE_S) as client:
         away = EngineDoor(client, token=ENGINE_TOKEN)
         with api_over(filled.file, door=away) as api:
             answer = send(api, SESSION)

@@ -8,6 +8,12 @@ one process holds the database, and so the lane.
 States of a row: `written` -> `sent` -> `mined` or `refused` (it reverted). `overtaken` is a row
 whose number was used by other bytes: by another attempt of ours at a higher price, or by a foreign
 transaction of the same key, whereupon the call is written again under a new number.
+
+A node may count a transaction before it shows its receipt, one that replaces blocks may take a
+number back, and of several nodes one may be behind. So what a count says is believed when it says
+so twice. Where the contract refuses a call that was written under several numbers, the receipts of
+the others tell whether it is done; and where a number below all that is under way is free again, it
+is used, since nothing after it could be mined.
 """
 
 from __future__ import annotations
@@ -100,6 +106,7 @@ class Outbox:
         self._clock = clock
         self._floor: int | None = None
         self._gas_price: int | None = None
+        self._doubted: set[int] = set()
 
     @property
     def _network(self) -> Network:
@@ -200,6 +207,7 @@ class Outbox:
         done = {row.nonce for row, found in zip(rows, outcomes, strict=True) if found is not None}
         head = 0 if self._is_final else self._network.block_number()
         newest = {row.nonce: row.attempt for row in rows}
+        first = min((row.nonce for row in rows if row.state in _OPEN), default=None)
         now = self._clock()
         for row, found in zip(rows, outcomes, strict=True):
             if found is not None:
@@ -208,12 +216,14 @@ class Outbox:
                     # On an engine that replaces blocks a refusal may yet become a success.
                     continue
                 if row.state in _OPEN or row.block_hash != found.block_hash:
-                    ended.append(self._close(row, found, on_end))
+                    end = self._close(row, found, on_end)
+                    if end is not None:
+                        ended.append(end)
             elif row.nonce in done:
                 self._set(row, state="overtaken")
             elif row.state == "sent" and now - row.sent_at > self.resend_after_s:
                 if row.attempt == newest[row.nonce]:
-                    self._again(row, count)
+                    self._again(row, count, is_first=row.nonce == first)
             elif row.state in ("mined", "refused"):
                 log.warning("block gone", batch=row.subject, purpose=row.purpose, block=row.block)
                 self._set(row, state="written", block=None, block_hash=None)
@@ -234,7 +244,14 @@ class Outbox:
 
     def _close(
         self, row: Row[Any], found: Any, on_end: Callable[[Connection, Ended], None] | None
-    ) -> Ended:
+    ) -> Ended | None:
+        """Note a receipt, and tell of it; None where this call's end was told before."""
+        if not found.succeeded:
+            done = self._done_otherwise(row)
+            if done is not None:
+                self._set(row, state="overtaken", gas_used=found.gas_used)
+                other, found = done
+                return None if other.state == "mined" else self._close(other, found, on_end)
         error = None
         if not found.succeeded:
             error = explained(
@@ -271,8 +288,30 @@ class Outbox:
                 on_end(connection, ended)
         return ended
 
-    def _again(self, row: Row[Any], count: int) -> None:
-        """Send a stuck transaction again; dearer, or under a new number, where that is needed."""
+    def _done_otherwise(self, row: Row[Any]) -> tuple[Row[Any], Any] | None:
+        """The same call under another number, with the receipt that says that it was done."""
+        with self._database.begin() as connection:
+            others = connection.execute(
+                select(TRANSACTIONS)
+                .where(
+                    _COLUMNS.sender == row.sender,
+                    _COLUMNS.subject == row.subject,
+                    _COLUMNS.purpose == row.purpose,
+                    _COLUMNS.target == row.target,
+                    _COLUMNS.data == row.data,
+                    _COLUMNS.nonce != row.nonce,
+                    _COLUMNS.state.in_(("overtaken", "mined")),
+                )
+                .order_by(_COLUMNS.nonce, _COLUMNS.attempt)
+            ).all()
+        if not others:
+            return None
+        outcomes = zip(others, self._network.outcomes([one.hash for one in others]), strict=True)
+        done = ((one, found) for one, found in outcomes if found is not None and found.succeeded)
+        return next(done, None)
+
+    def _again(self, row: Row[Any], count: int, *, is_first: bool) -> None:
+        """Send a stuck transaction again; dearer, or under another number, where that is needed."""
         call = Call(
             key=self._key,
             to=row.target,
@@ -281,6 +320,12 @@ class Outbox:
             interface=self._interface,
             function=row.purpose,
         )
+        is_odd = count > row.nonce or (is_first and count < row.nonce)
+        if is_odd and row.id not in self._doubted:
+            self._doubted.add(row.id)
+            self._set(row, sent_at=self._clock())
+            return
+        self._doubted.discard(row.id)
         if count > row.nonce:
             # Another transaction of this key has the number. What this one asks for can happen
             # only once on chain, so asking again is safe even if the node was merely behind.
@@ -288,10 +333,18 @@ class Outbox:
             self._floor = None
             with self._database.begin() as connection:
                 connection.execute(
-                    update(TRANSACTIONS).where(_COLUMNS.id == row.id).values(state="overtaken")
+                    update(TRANSACTIONS)
+                    .where(
+                        _COLUMNS.sender == row.sender,
+                        _COLUMNS.nonce == row.nonce,
+                        _COLUMNS.state.in_(_OPEN),
+                    )
+                    .values(state="overtaken")
                 )
                 self.write(connection, call, subject=row.subject)
             return
+        if is_odd:
+            self._fill(row, call, count)
         price = self._network.gas_price()
         if row.gas_price == 0 or row.gas_price >= price * DEARER:
             self._set(row, state="written")
@@ -311,6 +364,25 @@ class Outbox:
                 subject=row.subject,
                 gas_price=dearer,
             )
+
+    def _fill(self, row: Row[Any], call: Call, nonce: int) -> None:
+        """Use a number below all that is under way, which no block of the chain has any more."""
+        with self._database.begin() as connection:
+            ours = connection.execute(
+                select(_COLUMNS.id, _COLUMNS.state)
+                .where(_COLUMNS.sender == row.sender, _COLUMNS.nonce == nonce)
+                .order_by(_COLUMNS.attempt.desc())
+            ).all()
+            if any(one.state != "overtaken" for one in ours):
+                # The node is behind: it does not know yet what has a receipt here.
+                return
+            log.warning("number free again", batch=row.subject, purpose=row.purpose, nonce=nonce)
+            if ours:
+                connection.execute(
+                    update(TRANSACTIONS).where(_COLUMNS.id == ours[0].id).values(state="written")
+                )
+            else:
+                self._insert(connection, call, nonce=nonce, attempt=0, subject=row.subject)
 
     def _insert(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools import PATIENCE_S
 from trading.errors import NodeError
 from trading.network.processes import Process, began, end, launch, wait_for_end
 
@@ -20,7 +21,7 @@ def shell(script: str, log: Path) -> Process:
 
 
 def wait_until_said(log: Path, word: str) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     while not log.exists() or word not in log.read_text(encoding="utf-8"):
         assert time.monotonic() < until, f"the process never said {word}"
         time.sleep(0.01)

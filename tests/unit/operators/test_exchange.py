@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from tests.tools import PATIENCE_S
 from trading.chain import Domain, Key, SeatSignature
 from trading.operators.exchange import Answer, Exchange
 
@@ -46,7 +47,7 @@ def engine(play: Play) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{door.getsockname()[1]}"
         door.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
+    thread.join(PATIENCE_S)
 
 
 def sent(play: Play) -> Answer:
@@ -112,7 +113,7 @@ def test_an_answer_that_drips_ends_at_the_deadline(head: bytes, drop: bytes) -> 
 
     def drip(client: socket.socket) -> None:
         client.sendall(head)
-        until = time.monotonic() + 5
+        until = time.monotonic() + PATIENCE_S
         while not over.wait(0.05) and time.monotonic() < until:
             client.sendall(drop)
         over.set()
