@@ -52,6 +52,7 @@ MATRIX = {
     ("GET", "/api/v1/runs"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}/tables/{table}"): CONSORTIUM,
+    ("GET", "/api/v1/runs/{run}/tables/{table}/whole"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}/figures/{figure}"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}/report"): CONSORTIUM,
     ("GET", "/api/v1/studies/options"): CONSORTIUM,
