@@ -12,10 +12,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from trading.errors import StoreError
-from trading.web.auth import Allowed, Tokens
+from trading.web.auth import Tokens, guard_of
 from trading.web.issuer import DevelopmentIssuer
 from trading.web.limits import RateLimit, SecurityHeaders
-from trading.web.problems import Problem, ProblemOut, answer_problems, problem
+from trading.web.problems import Problem, ProblemOut, answer_problems, refused
 from trading.web.routes import (
     acts,
     changes,
@@ -30,6 +30,7 @@ from trading.web.routes import (
 )
 from trading.web.rows import HealthOut
 from trading.web.source import Source
+from trading.web.writes import WriteLog
 
 VERSION = "1"
 DESCRIPTION = """\
@@ -97,6 +98,7 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
             expose_headers=["Link", "Retry-After"],
         )
+    app.add_middleware(WriteLog)
     app.add_middleware(SecurityHeaders)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
@@ -115,10 +117,8 @@ def routes_of(app: FastAPI) -> list[APIRoute]:
 
 def roles_of(route: APIRoute) -> list[str] | None:
     """The roles that may call a route, sorted; None for one that is open."""
-    for part in route.dependant.dependencies:
-        if isinstance(part.call, Allowed):
-            return sorted(part.call.roles)
-    return None
+    guard = guard_of(route)
+    return None if guard is None else sorted(guard.roles)
 
 
 def _name_methods(app: FastAPI) -> None:
@@ -132,12 +132,13 @@ def _name_methods(app: FastAPI) -> None:
             if route.path_regex.match(request.url.path)
             for method in route.methods or ()
         }
-        return problem(
+        return refused(
+            request,
             Problem(
                 405,
                 f"{request.method} is not a method of this path",
                 headers={"Allow": ", ".join(sorted(allowed))},
-            )
+            ),
         )
 
 
