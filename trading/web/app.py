@@ -20,6 +20,7 @@ from trading.web.routes import (
     acts,
     changes,
     events,
+    journal,
     ledger,
     market,
     nodes,
@@ -30,6 +31,7 @@ from trading.web.routes import (
 )
 from trading.web.rows import HealthOut
 from trading.web.source import Source
+from trading.web.streams import Pulse
 from trading.web.writes import WriteLog
 
 VERSION = "1"
@@ -43,7 +45,7 @@ page. What is refused is told in `application/problem+json`, with what to do.
 TOPICS = tuple(
     topic.router
     for topic in (
-        sessions, market, trades, ledger, changes, acts, nodes, events, runs, studies,
+        sessions, market, trades, ledger, changes, acts, nodes, events, journal, runs, studies,
     )
 )  # fmt: skip
 PER_S = 100.0
@@ -80,7 +82,10 @@ def create_app(
         separate_input_output_schemas=False,
     )
     app.state.source, app.state.tokens = source, tokens
-    app.state.pulse = events.Pulse(source)
+    app.state.pulses = {
+        "events": Pulse(source, events.Chain(source)),
+        "journal": Pulse(source, journal.Journal(source)),
+    }
     app.state.at_the_door = asyncio.Semaphore(AT_THE_DOOR)
     app.state.rates = rates if rates is not None else RateLimit(PER_S, BURST)
     answer_problems(app)
