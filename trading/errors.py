@@ -204,7 +204,7 @@ class BadTradeError(LedgerRevertedError):
     """One trade of a batch is at fault.
 
     Attributes:
-        trade_index: its position in the batch, from 0.
+        trade_index: its position in the batch, from 0; people read of trade 1, 2, 3.
     """
 
     @property

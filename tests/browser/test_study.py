@@ -33,6 +33,9 @@ def test_a_comparison_is_set_up_run_looked_at_and_taken_along(browser, day):
         rows = loading.value.path().read_text("utf-8").splitlines()
         assert rows[0].startswith("kind,mechanism,pricing")
         assert len(rows) == 6
+        with page.expect_download() as loading:
+            page.get_by_role("link", name="Prices and rational limits as SVG").click()
+        assert "<svg" in loading.value.path().read_text("utf-8")
         report = page.get_by_role("link", name="The report").get_attribute("href")
         told = page.request.get(day.address + report)
         assert told.ok

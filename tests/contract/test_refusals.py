@@ -286,11 +286,11 @@ def test_refusal_becomes_its_error(world: World, name: str) -> None:
     assert error.transaction is not None
     if isinstance(error, BadTradeError):
         assert error.trade_index == expected["index"]
-        assert str(error).startswith(f"trade {expected['index']}: ")
+        assert str(error).startswith(f"trade {expected['index'] + 1}: ")
 
 
 def test_missing_mandate_is_told_from_an_expired_one(world: World) -> None:
-    with pytest.raises(BadTradeError, match="trade 0: account 1 has no mandate"):
+    with pytest.raises(BadTradeError, match="trade 1: account 1 has no mandate"):
         _no_mandate(world)
 
 

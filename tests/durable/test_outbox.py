@@ -16,7 +16,7 @@ from trading.engine.audit import audit
 from trading.engine.standing import status_of
 from trading.errors import LedgerUnreachableError
 from trading.store import Database, Ended, Outbox, open_database
-from trading.store.schema import LEFT_OUT, TRADES, TRANSACTIONS
+from trading.store.schema import BATCHES, JOURNAL, LEFT_OUT, TRADES, TRANSACTIONS
 
 pytestmark = pytest.mark.node
 
@@ -289,6 +289,12 @@ def test_trade_of_a_party_that_revoked_is_left_out_and_the_others_settle(
         with database.begin() as connection:
             left_out = set(connection.execute(select(LEFT_OUT.c.trade_id)).scalars())
             said = status_of(connection, now_s=0.0)
+            is_refused, is_noted = BATCHES.c.outcome == "refused", JOURNAL.c.name == "BatchRefused"
+            refused = set(
+                connection.execute(select(BATCHES.c.batch_id).where(is_refused)).scalars()
+            )
+            noted = set(connection.execute(select(JOURNAL.c.batch_id).where(is_noted)).scalars())
+        assert noted == refused
         settled = engine.trades()
         assert out["trade_id"] in left_out
         assert set(settled["status"]) == {"settled"}

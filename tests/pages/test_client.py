@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 
 from trading.pages.client import Api, SignedIn
 from trading.web import Role
@@ -170,3 +171,45 @@ def test_a_file_that_is_refused_is_no_file_and_one_that_breaks_off_says_so(monke
     for refuses_from in (0, 4):
         with pytest.raises(Problem, match="not yours"):
             Long(refuses_from=refuses_from).csv()
+
+
+def test_a_file_is_handed_on_as_it_comes_and_asked_for_as_the_visitor():
+    app, is_read = FastAPI(), asyncio.Event()
+
+    @app.get("/api/v1/runs/{run}")
+    async def answer(run: str, request: Request):
+        async def pieces():
+            yield f"{run} for {request.headers['authorization']}, "
+            # Whoever gathers an answer before it gives it never gets here.
+            await is_read.wait()
+            yield f"{request.headers['accept']}, {request.query_params or 'nothing asked'}"
+
+        assert not request.cookies
+        return StreamingResponse(pieces(), media_type="text/csv")
+
+    async def run():
+        told = []
+
+        async def send(message):
+            told.append(message)
+            if b"for" in message.get("body", b""):
+                is_read.set()
+
+        answer = Api(app).file(visitor("me"), "/runs/a%2Cb", accept="text/csv")
+        scope = {"type": "http", "method": "GET", "http_version": "1.1", "path": "/study",
+                 "query_string": b"as=csv", "headers": [(b"cookie", b"who=me")],
+                 "path_params": {"run": "other"}, "asgi": {"spec_version": "2.4"}}  # fmt: skip
+        async with asyncio.timeout(5):
+            await answer(scope, _nothing_more, send)
+        return told
+
+    told = asyncio.run(run())
+    assert (told[0]["status"], dict(told[0]["headers"])[b"content-type"]) == (
+        200, b"text/csv; charset=utf-8",
+    )  # fmt: skip
+    body = b"".join(message.get("body", b"") for message in told)
+    assert body == b"a,b for Bearer me, text/csv, nothing asked"
+
+
+async def _nothing_more():
+    return {"type": "http.request", "body": b"", "more_body": False}

@@ -49,9 +49,11 @@ MATRIX = {
     ("GET", "/api/v1/load"): EVERYBODY,
     ("GET", "/api/v1/prices"): EVERYBODY,
     ("GET", "/api/v1/events"): EVERYBODY,
+    ("GET", "/api/v1/journal"): EVERYBODY,
     ("GET", "/api/v1/runs"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}/tables/{table}"): CONSORTIUM,
+    ("GET", "/api/v1/runs/{run}/tables/{table}/whole"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}/figures/{figure}"): CONSORTIUM,
     ("GET", "/api/v1/runs/{run}/report"): CONSORTIUM,
     ("GET", "/api/v1/studies/options"): CONSORTIUM,
@@ -151,6 +153,8 @@ def test_a_driver_without_vehicles_sees_none(api):
     for path in ("/sessions", "/vehicles", "/orders", "/trades", "/accounts", "/movements",
                  "/events"):  # fmt: skip
         assert api.items(path, "driver") == []
+    seen = api.all_items("/journal", "driver", limit=100)
+    assert {entry["name"] for entry in seen} == {"IntervalCleared"}
 
 
 def test_a_driver_sees_events_of_its_own_alone(api, filled):
@@ -163,6 +167,21 @@ def test_a_driver_sees_events_of_its_own_alone(api, filled):
     assert all(e["actor"] is None for e in events)
     told = {key for e in events if e["batch_id"] for key in e["arguments"]}
     assert told <= {"deadline", "operator", "seat", "reason"}
+
+
+def test_a_driver_sees_the_journals_entries_of_its_own_alone(api, filled):
+    seen = api.all_items("/journal", "driver", sessions=[filled.driver], limit=100)
+    sessions = {entry["session_id"] for entry in seen if entry["session_id"]}
+    assert sessions == {filled.driver}
+    batches = {t["batch_id"] for t in api.all_items("/trades", "driver", sessions=[filled.driver])}
+    assert {entry["batch_id"] for entry in seen if entry["batch_id"]} == batches
+
+
+def test_the_authority_sees_the_journal_without_sessions(api):
+    seen = api.all_items("/journal", "authority", limit=100)
+    everything = api.all_items("/journal", limit=100)
+    assert seen == [entry for entry in everything if entry["session_id"] is None]
+    assert len(seen) < len(everything)
 
 
 def test_the_authority_sees_trades_without_whose(api, filled):

@@ -52,6 +52,7 @@ def test_the_page_is_followed_as_printed(filled, folder, tmp_path_factory):
     assert len(pd.read_csv(folder / "trades.csv")) == len(filled.trades)
     assert len(pd.read_parquet(folder / "batches.parquet")) == filled.trades["batch_id"].nunique()
     assert "event: BatchSettled" in (folder / "events.txt").read_text()
+    assert "event: SessionTaken" in (folder / "journal.txt").read_text()
     assert "monday" in (folder / "report.html").read_text()
     lines = [json.loads(line) for line in said.err.splitlines() if line.startswith("{")]
     assert [line["who"] for line in lines if line.get("event") == "sessions taken"] == [

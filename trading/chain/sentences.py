@@ -185,7 +185,7 @@ SENTENCES: dict[str, tuple[type[LedgerRevertedError], str]] = {
         BadArgumentError,
         "a reason of {length} bytes is longer than {largest}; shorten it.",
     ),
-    # trades of a batch; each begins with the trade's position
+    # trades of a batch; each begins with the trade's place
     "TradeSpareNotZero": (
         BadTradeError,
         "trade {index}: the spare bits of its word are {spare}; they must be 0.",
@@ -331,11 +331,14 @@ class _Shown(Formatter):
 def sentence(name: str, arguments: Mapping[str, Any]) -> str:
     """The sentence of an error with its arguments filled in.
 
+    An `index` is a trade's place in its batch: the contract counts from 0, people from 1.
+
     >>> sentence("TradeEnergyZero", {"index": 3})
-    'trade 3: it moves no energy; leave it out.'
+    'trade 4: it moves no energy; leave it out.'
     """
     _, template = SENTENCES[name]
-    return _Shown().vformat(template, (), dict(arguments))
+    shown = {key: value + 1 if key == "index" else value for key, value in arguments.items()}
+    return _Shown().vformat(template, (), shown)
 
 
 def time_text(seconds: int) -> str:

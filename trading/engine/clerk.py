@@ -25,7 +25,7 @@ from trading.chain import BatchState, Consortium, Key, SeatSignature, Submission
 from trading.chain import words as trade_words
 from trading.chain.rebuild import RebuiltBatch, fate
 from trading.engine.result import TRADE_COLUMNS
-from trading.store import Database, Ended, Mirror, Outbox
+from trading.store import Database, Ended, Mirror, Outbox, journal
 from trading.store.schema import (
     BATCHES,
     LEFT_OUT,
@@ -223,6 +223,8 @@ class Clerk:
                 for position, (trade, buyer, seller) in enumerate(rows)
             ],
         )
+        entry = {"batch_id": batch_id, "lot": values["lot"], "start_s": values["start_s"]}
+        journal.note(connection, "BatchWritten", entry, at=self._clock())
 
     # ------------------------------------------------------------------ a batch is found again
 
@@ -464,6 +466,8 @@ class Clerk:
         if isinstance(index, int) and ended.error.startswith("Trade"):
             self._without(connection, row, index, ended.refusal)
         self._end(connection, row.batch_id, "refused", note=ended.refusal)
+        entry = {"batch_id": row.batch_id, "lot": row.lot, "start_s": row.start_s}
+        journal.note(connection, "BatchRefused", entry, at=self._clock())
 
     def _without(self, connection: Connection, row: Row[Any], index: int, reason: str) -> None:
         """Leave out one trade of a refused batch, and write the others again."""

@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 import structlog
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from trading.chain import Consortium, Key, Standstill
 from trading.chain.words import last_start_s
@@ -25,7 +26,7 @@ from trading.errors import LedgerError, NotAllowedError, WrongStateError
 from trading.looking import POLL_S, Beat, keep_looking
 from trading.operators import TagOf
 from trading.publication import Publication
-from trading.store import Database, Mirror, Outbox
+from trading.store import Database, Mirror, Outbox, journal
 from trading.store.schema import INTERVALS
 from trading.store.sessions import KnownSessions, SessionStore
 
@@ -226,7 +227,7 @@ class Engine:
             which = (INTERVALS.c.lot == row["lot"]) & (INTERVALS.c.start_s == start_s)
             with self.database.begin() as connection:
                 connection.execute(delete(INTERVALS).where(which))
-                connection.execute(insert(INTERVALS).values(**row))
+                self._keep(connection, row)
                 self.clerk.take_up(
                     connection,
                     submission,
@@ -299,7 +300,7 @@ class Engine:
         if self.replay:
             deadline = self.consortium.network.now() + REPLAY_LIFETIME_S
         with self.database.begin() as connection:
-            connection.execute(insert(INTERVALS).values(**self._row(upcoming, "traded")))
+            self._keep(connection, self._row(upcoming, "traded"))
             self.clerk.submit(
                 connection,
                 trades,
@@ -313,11 +314,17 @@ class Engine:
 
     def _mark(self, start_s: int, outcome: str) -> None:
         with self.database.begin() as connection:
-            connection.execute(insert(INTERVALS).values(**self._row(start_s, outcome)))
+            self._keep(connection, self._row(start_s, outcome))
         if outcome == "missed":
             log.warning("interval missed", interval=start_s)
 
-    def _row(self, start_s: int, outcome: str) -> dict[str, object]:
+    def _keep(self, connection: Connection, row: dict[str, Any]) -> None:
+        """Mark an interval as dealt with, in the SQL transaction of what was done about it."""
+        connection.execute(insert(INTERVALS).values(**row))
+        entry = {name: row[name] for name in ("lot", "start_s", "outcome")}
+        journal.note(connection, "IntervalCleared", entry, at=row["decided_at"])
+
+    def _row(self, start_s: int, outcome: str) -> dict[str, Any]:
         return {
             "lot": self.publication.lot,
             "start_s": start_s,

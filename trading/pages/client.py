@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
+from urllib.parse import unquote
 
 import httpx
 from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from trading.web.auth import Principal, unauthorized
 from trading.web.problems import Problem
@@ -88,6 +90,7 @@ class Api:
 
     def __init__(self, app: FastAPI, *, kept_s: float = KEPT_S) -> None:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        self._app = app
         self._client = httpx.AsyncClient(transport=transport, base_url="http://pages")
         self._kept_s = kept_s
         self._kept: dict[Hashable, tuple[float, asyncio.Future[Any]]] = {}
@@ -164,18 +167,15 @@ class Api:
         finally:
             self._kept.clear()
 
-    async def file(self, who: SignedIn, path: str, *, accept: str, **query: Any) -> Response:
-        """A GET's answer as it came, to be handed on to a browser.
+    def file(self, who: SignedIn, path: str, *, accept: str) -> Response:
+        """A GET's answer, handed on to a browser piece by piece as it comes.
 
-        Raises:
-            Problem: what the API refuses with.
+        Args:
+            who: as whom it is asked for.
+            path: under `/api/v1`, quoted; without a query.
+            accept: the media type that is wanted.
         """
-        headers = {"Authorization": f"Bearer {who.token}", "Accept": accept}
-        answer = await self._client.get(f"/api/v1{path}", headers=headers, params=query)
-        if not answer.is_success:
-            raise _problem(answer)
-        kept = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
-        return Response(answer.content, headers=kept, media_type=answer.headers["content-type"])
+        return _HandedOn(self._app, f"/api/v1{path}", token=who.token, accept=accept)
 
     async def csv(self, who: SignedIn, path: str, *, name: str, **query: Any) -> Response:
         """A whole list as one CSV file for a browser to keep, read page after page as it is sent.
@@ -220,7 +220,35 @@ class Api:
         return self._answers.get(digest, answer.json)
 
 
-_PASSED_ON = ("content-security-policy", "cache-control", "x-content-type-options")
+class _HandedOn(Response):
+    """Another path's answer to whoever sent the request.
+
+    httpx gathers an answer before it gives it, and a table may be long.
+    """
+
+    def __init__(self, app: FastAPI, path: str, *, token: str, accept: str) -> None:
+        super().__init__()
+        self._app, self._path = app, path
+        self._told = [
+            (b"authorization", f"Bearer {token}".encode()),
+            (b"accept", accept.encode()),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask as the application is asked from outside, with nothing of the request but its way."""
+        kept = {name: scope[name] for name in _OF_CONNECTION if name in scope}
+        asked = {
+            **kept,
+            "method": "GET",
+            "path": unquote(self._path),
+            "raw_path": self._path.encode(),
+            "query_string": b"",
+            "headers": self._told,
+        }
+        await self._app(asked, receive, send)
+
+
+_OF_CONNECTION = ("type", "asgi", "http_version", "scheme", "client", "server")
 
 
 def _problem(answer: httpx.Response) -> Problem:

@@ -23,7 +23,6 @@ MIDDLE = "middle"
 FORMATS = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet",
            "json": "application/json"}  # fmt: skip
 MAIN_TABLE = "comparison.csv"
-MOST_ROWS = 1000
 ASKED_FOR = frozenset({Role.AGGREGATOR, Role.OPERATOR, Role.AUTHORITY})
 
 
@@ -198,7 +197,7 @@ class _Studies:
 
     def _row(self, row: dict[str, Any]) -> list[str | Cell]:
         t, shown = self.visit.text, self.visit.shown
-        href = f"{PATH}/{quote(row['study'], safe='')}"
+        href = f"{PATH}/{_quoted(row['study'])}"
         return [
             shown.moment(row["asked_at"]),
             Cell(row["title"] or row["study"], href=href),
@@ -243,7 +242,7 @@ class _UnderWay:
         return self.visit.text(key) if self.visit.texts.has(key) else name
 
     async def _cancel(self) -> None:
-        await self.visit.send("POST", f"/studies/{quote(self._study, safe='')}/cancel")
+        await self.visit.send("POST", f"/studies/{_quoted(self._study)}/cancel")
         await self._after()
 
 
@@ -257,7 +256,7 @@ def _counted(step: dict[str, Any]) -> dict[str, int]:
 async def _found(visit: Visit) -> None:
     t = visit.text
     study = visit.request.path_params["study"]
-    told = await visit.get(f"/studies/{quote(study, safe='')}")
+    told = await visit.get(f"/studies/{_quoted(study)}")
     asked = told["asked"]
     text(told["title"] or told["study"], "h2")
     with tag("p"):
@@ -285,11 +284,11 @@ async def _found(visit: Visit) -> None:
 
 async def _results(visit: Visit, name: str, *, liars: int) -> None:
     t = visit.text
-    run = await visit.get(f"/runs/{quote(name, safe='')}")
-    place = f"{PATH}/{quote(name, safe='')}"
+    run = await visit.get(f"/runs/{_quoted(name)}")
+    place = f"{PATH}/{_quoted(name)}"
     with tag("section", "pc-card"):
         text(t("study.in_short"), "h2")
-        rows = await visit.rows(f"/runs/{quote(name, safe='')}/tables/{MAIN_TABLE}")
+        rows = await visit.rows(f"/runs/{_quoted(name)}/tables/{MAIN_TABLE}")
         shown = visit.shown
         table = Rows(
             t("study.in_short"),
@@ -312,15 +311,21 @@ async def _results(visit: Visit, name: str, *, liars: int) -> None:
                 for row in rows
             ]
         )  # fmt: skip
-    for figure in sorted(run["figures"], key=_place):
+    for figure in sorted((one for one in run["figures"] if one.endswith(PIXELS)), key=_place):
         if figure == "misreporting.png" and not liars:
             continue
         with tag("section", "pc-card"), tag("figure", "pc-figure"):
-            key = f"study.figure_{figure.removesuffix('.png')}"
+            plain = figure.removesuffix(PIXELS)
+            key = f"study.figure_{plain}"
             said = t(key) if visit.texts.has(key) else figure
             text(said, "figcaption", "pc-told")
-            source = f"{place}/figures/{quote(figure, safe='')}"
+            source = f"{place}/figures/{_quoted(figure)}"
             tag("img", src=source, alt=said, loading="lazy")
+            with tag("span", "pc-chips"):
+                for ending in (PIXELS, VECTORS):
+                    if plain + ending in run["figures"]:
+                        href = f"{place}/figures/{_quoted(plain + ending)}"
+                        _taken(visit, href, said, f"{name}-{plain}{ending}")
     with tag("section", "pc-card"):
         text(t("study.take_along"), "h2")
         if run["has_report"]:
@@ -331,15 +336,20 @@ async def _results(visit: Visit, name: str, *, liars: int) -> None:
                     text(one)
                     with tag("span", "pc-chips"):
                         for form in FORMATS:
-                            got = link(
-                                form.upper(), f"{place}/tables/{quote(one, safe='')}?as={form}"
-                            )
-                            got.props["download"] = f"{name}-{one.rpartition('.')[0]}.{form}"
-                            got.props["aria-label"] = t(
-                                "study.table_as", table=one, form=form.upper()
-                            )
+                            href = f"{place}/tables/{_quoted(one)}?as={form}"
+                            _taken(visit, href, one, f"{name}-{one.rpartition('.')[0]}.{form}")
 
 
+def _taken(visit: Visit, href: str, what: str, file: str) -> None:
+    """A link that downloads something as a file of this name."""
+    form = file.rpartition(".")[2].upper()
+    found = link(form, href)
+    found.props["download"] = file
+    found.props["aria-label"] = visit.text("study.table_as", table=what, form=form)
+
+
+PIXELS, VECTORS = ".png", ".svg"
+"""How figures' names end: what a page shows, and what is there to take along besides."""
 _FIGURES = ("waterfall.png", "worth.png", "prices.png", "fairness.png", "misreporting.png")
 
 
@@ -355,27 +365,31 @@ def router(site: Site) -> APIRouter:
     """Files of runs, for a browser, which has a cookie and no token."""
     found = APIRouter(include_in_schema=False)
 
-    async def passed(request: Request, path: str, accept: str, **query: int) -> Response:
+    def passed(request: Request, path: str, accept: str) -> Response:
         who = site.door.visitor(request)
         if who is None:
             raise Problem(401, "this needs a sign-in")
-        return await site.api.file(who, path, accept=accept, **query)
+        return site.api.file(who, path, accept=accept)
 
     @found.get(PATH + "/{run}/figures/{figure}")
     async def figure(request: Request, run: str, figure: str) -> Response:
-        return await passed(request, f"/runs/{quote(run)}/figures/{quote(figure)}", "image/png")
+        return passed(request, f"/runs/{_quoted(run)}/figures/{_quoted(figure)}", "*/*")
 
     @found.get(PATH + "/{run}/report")
     async def report(request: Request, run: str) -> Response:
-        return await passed(request, f"/runs/{quote(run)}/report", "text/html")
+        return passed(request, f"/runs/{_quoted(run)}/report", "text/html")
 
     @found.get(PATH + "/{run}/tables/{table}")
     async def table(request: Request, run: str, table: str) -> Response:
         form = FORMATS.get(request.query_params.get("as", "csv"), FORMATS["csv"])
-        path = f"/runs/{quote(run)}/tables/{quote(table)}"
-        return await passed(request, path, form, limit=MOST_ROWS)
+        return passed(request, f"/runs/{_quoted(run)}/tables/{_quoted(table)}/whole", form)
 
     return found
+
+
+def _quoted(name: str) -> str:
+    """A name as a part of a path, whatever is in it."""
+    return quote(name, safe="")
 
 
 async def _build(visit: Visit) -> None:

@@ -24,7 +24,7 @@ from trading.reports.figures.mechanisms import (
     waterfall_of,
     worth_figure,
 )
-from trading.reports.figures.style import png_bytes
+from trading.reports.figures.style import png_bytes, svg_bytes
 from trading.reports.files import REPORT_NAME
 from trading.reports.html import embedded, template_named
 from trading.reports.numbers import NOTHING, energy, money, percent, power
@@ -136,12 +136,15 @@ def write_comparison(result: Comparison, about: About, folder: Path) -> Path:
     Returns:
         the path of the report.
     """
-    figures = {name: png_bytes(entry.draw(result)) for name, entry in COMPARISON_FIGURES.items()}
+    drawn = {name: entry.draw(result) for name, entry in COMPARISON_FIGURES.items()}
+    figures = {name: png_bytes(figure) for name, figure in drawn.items()}
     for name, table in comparison_tables(result).items():
         write_table(table, folder / name)
     (folder / "figures").mkdir()
-    for name, png in figures.items():
-        (folder / "figures" / COMPARISON_FIGURES[name].file_name).write_bytes(png)
+    for name, figure in drawn.items():
+        file = folder / "figures" / COMPARISON_FIGURES[name].file_name
+        file.write_bytes(figures[name])
+        file.with_suffix(".svg").write_bytes(svg_bytes(figure))
     html = comparison_html(result, about, figures)
     (folder / REPORT_NAME).write_text(html, encoding="utf-8", newline="\n")
     return folder / REPORT_NAME

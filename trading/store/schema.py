@@ -165,6 +165,22 @@ QUESTIONS = Table(
 )
 """Batches on which a person was asked: what the node would say, and how the question ended."""
 
+JOURNAL = Table(
+    "journal",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("name", String(32), nullable=False),
+    Column("session_id", Text, index=True),
+    Column("batch_id", String(66)),
+    Column("lot", Integer),
+    Column("start_s", BigInteger),
+    Column("outcome", String(16), nullable=False, default=""),  # of an interval
+    # A number that was erased is never given again.
+    sqlite_autoincrement=True,
+)
+"""What this party did or took in that is not on the chain, in the order in which it was kept."""
+
 MIRROR_BLOCKS = Table(
     "mirror_blocks",
     metadata,

@@ -22,6 +22,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from trading.data.intake import Intake
 from trading.store.database import Database
+from trading.store.journal import note
+from trading.store.schema import JOURNAL
 from trading.store.schema import SESSIONS as ROWS
 from trading.tables import SESSIONS, UTC_TIME, check
 from trading.units import MAX_U32
@@ -123,6 +125,9 @@ class SessionStore:
                     f"session {name} came before with {key} {before.get(key)}, now it has "
                     f"{row[key]}; only a departure may change. What came first stands."
                 )
+            now = self._clock()
+            note(connection, "SessionTaken", *({"session_id": name} for name in new), at=now)
+            note(connection, "SessionChanged", *({"session_id": one} for one in changed), at=now)
         if new or changed:
             self.version += 1
         return Taken(new=tuple(new), changed=tuple(changed), refused=refused)
@@ -136,6 +141,7 @@ class SessionStore:
         """Delete a session: who was where is not needed once its trades are settled."""
         with self._database.begin() as connection:
             gone = connection.execute(delete(ROWS).where(ROWS.c.session_id == session_id))
+            connection.execute(delete(JOURNAL).where(JOURNAL.c.session_id == session_id))
             self.version += 1
             return bool(gone.rowcount)
 

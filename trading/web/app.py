@@ -12,14 +12,15 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from trading.errors import StoreError
-from trading.web.auth import Allowed, Tokens
+from trading.web.auth import Tokens, guard_of
 from trading.web.issuer import DevelopmentIssuer
 from trading.web.limits import RateLimit, SecurityHeaders
-from trading.web.problems import Problem, ProblemOut, answer_problems, problem
+from trading.web.problems import Problem, ProblemOut, answer_problems, refused
 from trading.web.routes import (
     acts,
     changes,
     events,
+    journal,
     ledger,
     market,
     nodes,
@@ -30,6 +31,8 @@ from trading.web.routes import (
 )
 from trading.web.rows import HealthOut
 from trading.web.source import Source
+from trading.web.streams import Pulse
+from trading.web.writes import WriteLog
 
 VERSION = "1"
 DESCRIPTION = """\
@@ -42,7 +45,7 @@ page. What is refused is told in `application/problem+json`, with what to do.
 TOPICS = tuple(
     topic.router
     for topic in (
-        sessions, market, trades, ledger, changes, acts, nodes, events, runs, studies,
+        sessions, market, trades, ledger, changes, acts, nodes, events, journal, runs, studies,
     )
 )  # fmt: skip
 PER_S = 100.0
@@ -79,7 +82,10 @@ def create_app(
         separate_input_output_schemas=False,
     )
     app.state.source, app.state.tokens = source, tokens
-    app.state.pulse = events.Pulse(source)
+    app.state.pulses = {
+        "events": Pulse(source, events.Chain(source)),
+        "journal": Pulse(source, journal.Journal(source)),
+    }
     app.state.at_the_door = asyncio.Semaphore(AT_THE_DOOR)
     app.state.rates = rates if rates is not None else RateLimit(PER_S, BURST)
     answer_problems(app)
@@ -97,6 +103,7 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
             expose_headers=["Link", "Retry-After"],
         )
+    app.add_middleware(WriteLog)
     app.add_middleware(SecurityHeaders)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
@@ -115,10 +122,8 @@ def routes_of(app: FastAPI) -> list[APIRoute]:
 
 def roles_of(route: APIRoute) -> list[str] | None:
     """The roles that may call a route, sorted; None for one that is open."""
-    for part in route.dependant.dependencies:
-        if isinstance(part.call, Allowed):
-            return sorted(part.call.roles)
-    return None
+    guard = guard_of(route)
+    return None if guard is None else sorted(guard.roles)
 
 
 def _name_methods(app: FastAPI) -> None:
@@ -132,12 +137,13 @@ def _name_methods(app: FastAPI) -> None:
             if route.path_regex.match(request.url.path)
             for method in route.methods or ()
         }
-        return problem(
+        return refused(
+            request,
             Problem(
                 405,
                 f"{request.method} is not a method of this path",
                 headers={"Allow": ", ".join(sorted(allowed))},
-            )
+            ),
         )
 
 

@@ -18,14 +18,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Protocol
 
 import httpx
 import structlog
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -36,6 +37,7 @@ from trading.errors import OptionError
 from trading.web.limits import RateLimit
 from trading.web.parameters import refuse_unknown_parameters
 from trading.web.problems import Problem
+from trading.web.writes import attempt_of
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,7 @@ VERIFIED_S = 60.0
 """How long a token that was verified is not verified again; a key that its issuer withdraws is
 trusted for so much longer."""
 MOST_VERIFIED = 10_000
+LONGEST_LOGGED = 200
 _TIMEOUT_S = 5.0
 
 
@@ -201,16 +204,21 @@ class Tokens:
         """
         try:
             claims = jwt.decode(token, self._key_for(token), algorithms=list(ALGORITHMS)).claims
+        except (JoseError, ValueError) as error:
+            raise _not_valid(error) from None
+        # The issuer signed it, for whatever it is good.
+        logged = {"token_of": str(claims.get("sub") or "")[:LONGEST_LOGGED]}
+        try:
             self._registry.validate(claims)
         except (JoseError, ValueError) as error:
-            said = str(getattr(error, "description", "") or error) or type(error).__name__
-            raise unauthorized(f"the token is not valid: {said}") from None
+            raise _not_valid(error, logged) from None
         roles = {Role(name) for name in _texts(self._roles(claims)) if name in set(Role)}
         if not roles:
             raise Problem(
                 403,
                 f"the token has no role in its claim {'.'.join(self._path)}",
                 "Have one of " + ", ".join(Role) + " given to this account at the issuer.",
+                logged=logged,
             )
         found = Principal(
             subject=str(claims["sub"]),
@@ -244,9 +252,15 @@ class Tokens:
         return found
 
 
-def unauthorized(detail: str) -> Problem:
+def unauthorized(detail: str, logged: Mapping[str, str] | None = None) -> Problem:
     """401, with what a client needs to know of how to do better."""
-    return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="peercharge"'})
+    headers = {"WWW-Authenticate": 'Bearer realm="peercharge"'}
+    return Problem(401, detail, headers=headers, logged=logged)
+
+
+def _not_valid(error: Exception, logged: Mapping[str, str] | None = None) -> Problem:
+    said = str(getattr(error, "description", "") or error) or type(error).__name__
+    return unauthorized(f"the token is not valid: {said}", logged)
 
 
 _bearer = HTTPBearer(
@@ -261,12 +275,18 @@ class Allowed:
     def __init__(self, roles: frozenset[Role]) -> None:
         self.roles = roles
 
-    async def __call__(self, request: Request, credentials: _Credentials) -> Principal:
+    async def __call__(self, request: Request, _credentials: _Credentials) -> Principal:
+        """The principal, as `check` found it."""
+        by, found = request.scope.get(_CHECKED, (None, None))
+        return found if by is self and found is not None else await self.check(request)
+
+    async def check(self, request: Request) -> Principal:
         """Check token, rate, role and the names of parameters, in this order.
 
         Raises:
             Problem: 401, 429, 403 or 422.
         """
+        credentials = await _bearer(request)
         rates: RateLimit = request.app.state.rates
         tokens: Tokens = request.app.state.tokens
         try:
@@ -281,6 +301,7 @@ class Allowed:
             if error.status != 503:
                 _within(rates, f"address {request.client.host if request.client else ''}")
             raise
+        attempt_of(request).who = principal
         _within(rates, f"subject {principal.subject}")
         if not principal.roles & self.roles:
             raise Problem(
@@ -290,7 +311,36 @@ class Allowed:
                 "Use a token with such a role.",
             )
         refuse_unknown_parameters(request)
+        request.scope[_CHECKED] = self, principal
         return principal
+
+
+_CHECKED = "peercharge.checked"
+
+
+class GuardedRoute(APIRoute):
+    """A route that asks who calls before it reads what they send.
+
+    The framework would read and parse a body first, of whomever, and before the caller is known.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See `fastapi.routing.APIRoute`."""
+        handle = super().get_route_handler()
+        guard = guard_of(self)
+
+        async def guarded(request: Request) -> Response:
+            if guard is not None:
+                await guard.check(request)
+            return await handle(request)
+
+        return guarded
+
+
+def guard_of(route: APIRoute) -> Allowed | None:
+    """What a route asks of who calls; None for one that is open."""
+    calls = (part.call for part in route.dependant.dependencies)
+    return next((call for call in calls if isinstance(call, Allowed)), None)
 
 
 def allow(*roles: Role) -> Any:

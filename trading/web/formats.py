@@ -10,10 +10,11 @@ import csv
 import datetime as dt
 import io
 import json
+import tempfile
 import types
 import typing
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -29,6 +30,10 @@ JSON = "application/json"
 CSV = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 EVENTS = "text/event-stream"
+TABLES = (JSON, CSV, PARQUET)
+"""What a list and a table come as."""
+_PIECE_ROWS = 5_000
+_PIECE_BYTES = 1 << 18
 
 _KINDS: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -78,7 +83,7 @@ def accepted(request: Request, offered: Sequence[str]) -> str:
 
 def answer_list(request: Request, model: type[BaseModel], page: Paged[Any]) -> Response:
     """Rows of a model in the format that was asked for."""
-    kind = accepted(request, (JSON, CSV, PARQUET))
+    kind = accepted(request, TABLES)
     headers = _link(request, page.next)
     if kind == JSON:
         rows = ",".join(row.model_dump_json() for row in page.rows)
@@ -97,16 +102,58 @@ def answer_list(request: Request, model: type[BaseModel], page: Paged[Any]) -> R
 
 def answer_frame(request: Request, frame: pd.DataFrame, next_cursor: str | None) -> Response:
     """A frame of any columns in the format that was asked for."""
-    kind = accepted(request, (JSON, CSV, PARQUET))
+    kind = accepted(request, TABLES)
     headers = _link(request, next_cursor)
     if kind == JSON:
-        rows = frame.to_json(orient="records", date_format="iso", double_precision=15)
-        content = f'{{"items":{rows},"next":{json.dumps(next_cursor)}}}'
+        content = f'{{"items":{_json_rows(frame)},"next":{json.dumps(next_cursor)}}}'
         return Response(content, headers=headers, media_type=JSON)
     if kind == CSV:
         text = frame.to_csv(index=False, lineterminator="\n")
         return Response(text, headers=headers, media_type=CSV)
     return _parquet(pa.Table.from_pandas(frame, preserve_index=False), headers)
+
+
+def pieces_of_file(file: BinaryIO) -> Iterator[bytes]:
+    """What an open file holds from here on, a piece at a time; it is closed at the end."""
+    with file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
+
+
+def pieces_of_frame(frame: pd.DataFrame, kind: str) -> Iterator[bytes]:
+    """A whole frame in one of `TABLES`, a piece at a time; the shape is that of `answer_frame`."""
+    starts = range(0, max(len(frame), 1), _PIECE_ROWS)
+    parts = (frame.iloc[start : start + _PIECE_ROWS] for start in starts)
+    if kind == PARQUET:
+        return _parquet_pieces(frame, parts)
+    return (text.encode() for text in (_json_pieces(parts) if kind == JSON else _csv_pieces(parts)))
+
+
+def _csv_pieces(parts: Iterable[pd.DataFrame]) -> Iterator[str]:
+    for number, part in enumerate(parts):
+        yield part.to_csv(index=False, header=number == 0, lineterminator="\n")
+
+
+def _json_pieces(parts: Iterable[pd.DataFrame]) -> Iterator[str]:
+    yield '{"items":['
+    for number, part in enumerate(parts):
+        if not part.empty:
+            yield ("," if number else "") + _json_rows(part)[1:-1]
+    yield '],"next":null}'
+
+
+def _parquet_pieces(frame: pd.DataFrame, parts: Iterable[pd.DataFrame]) -> Iterator[bytes]:
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    with tempfile.TemporaryFile() as file:
+        with pq.ParquetWriter(file, schema) as writer:
+            for part in parts:
+                writer.write_table(pa.Table.from_pandas(part, schema, preserve_index=False))
+        file.seek(0)
+        yield from pieces_of_file(file)
+
+
+def _json_rows(frame: pd.DataFrame) -> str:
+    return frame.to_json(orient="records", date_format="iso", double_precision=15)
 
 
 def time_text(time: dt.datetime) -> str:
@@ -177,5 +224,6 @@ def _parquet(table: Any, headers: dict[str, str]) -> Response:
     return Response(out.getvalue(), headers=headers, media_type=PARQUET)
 
 
-__all__ = ["CSV", "EVENTS", "JSON", "LIST_ANSWERS", "PARQUET", "PROBLEM", "accepted",
-           "answer_frame", "answer_list", "time_text"]  # fmt: skip
+__all__ = ["CSV", "EVENTS", "JSON", "LIST_ANSWERS", "PARQUET", "PROBLEM", "TABLES", "accepted",
+           "answer_frame", "answer_list", "pieces_of_file", "pieces_of_frame",
+           "time_text"]  # fmt: skip

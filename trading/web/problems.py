@@ -14,8 +14,11 @@ from starlette.exceptions import HTTPException
 
 from trading.errors import InputError, StoreError
 from trading.serving import PROBLEM
+from trading.web.writes import attempt_of
 
 log = structlog.get_logger(__name__)
+
+FAULTS_LOGGED = 10
 
 
 class Problem(Exception):  # noqa: N818 - what the answer is called
@@ -26,13 +29,20 @@ class Problem(Exception):  # noqa: N818 - what the answer is called
         detail: what happened and what was expected.
         hint: what to do.
         headers: of the answer, besides the usual.
+        logged: what the log says besides, and the answer does not.
     """
 
     def __init__(
-        self, status: int, detail: str, hint: str = "", *, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        detail: str,
+        hint: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        logged: Mapping[str, str] | None = None,
     ) -> None:
         self.status, self.detail, self.hint = status, detail, hint
-        self.headers = dict(headers or {})
+        self.headers, self.logged = dict(headers or {}), dict(logged or {})
         super().__init__(detail)
 
 
@@ -78,30 +88,48 @@ def problem(problem: Problem) -> Response:
     )
 
 
+def refused(request: Request, error: Problem) -> Response:
+    """The answer that tells a problem; of an attempt to write the log says why, too."""
+    attempt = attempt_of(request)
+    attempt.problem = error.detail
+    attempt.told |= error.logged
+    return problem(error)
+
+
 def answer_problems(app: FastAPI) -> None:
     """Let `app` answer every refusal, its own and the framework's, with a problem document."""
 
     @app.exception_handler(Problem)
-    def refuse(_request: Request, error: Problem) -> Response:
-        return problem(error)
+    def refuse(request: Request, error: Problem) -> Response:
+        return refused(request, error)
 
     @app.exception_handler(HTTPException)
-    def refuse_route(_request: Request, error: HTTPException) -> Response:
-        return problem(Problem(error.status_code, str(error.detail), headers=error.headers))
+    def refuse_route(request: Request, error: HTTPException) -> Response:
+        told = Problem(error.status_code, str(error.detail), headers=error.headers)
+        return refused(request, told)
 
     @app.exception_handler(RequestValidationError)
-    def refuse_values(_request: Request, error: RequestValidationError) -> Response:
-        return problem(Problem(422, "; ".join(_fault(one) for one in error.errors())))
+    def refuse_values(request: Request, error: RequestValidationError) -> Response:
+        faults = error.errors()
+        # What a fault says may repeat what came; the log says only where, and of which kind.
+        attempt_of(request).problem = "; ".join(_kind(one) for one in faults[:FAULTS_LOGGED])
+        return problem(Problem(422, "; ".join(_fault(one) for one in faults)))
 
     @app.exception_handler(StoreError)
-    def refuse_for_now(_request: Request, error: StoreError) -> Response:
+    def refuse_for_now(request: Request, error: StoreError) -> Response:
         log.error("database failed", problem=str(error))
         # The sentence names a file of this machine.
-        return problem(Problem(503, "the database cannot be read just now"))
+        return refused(request, Problem(503, "the database cannot be read just now"))
 
     @app.exception_handler(InputError)
-    def refuse_input(_request: Request, error: InputError) -> Response:
-        return problem(Problem(422, str(error)))
+    def refuse_input(request: Request, error: InputError) -> Response:
+        return refused(request, Problem(422, str(error)))
+
+
+def _kind(error: Mapping[str, Any]) -> str:
+    """One fault without a word of what came: a field that nobody knows is named by who sent it."""
+    parts = error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
+    return f"{'.'.join(str(part) for part in parts) or 'body'}: {error['type']}"
 
 
 def _fault(error: Mapping[str, Any]) -> str:

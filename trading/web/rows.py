@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from trading.store.journal import EntryName
+
 Time = dt.datetime
 TradeState = Literal["written", "pending", "confirmed", "settled", "rejected", "cancelled",
                      "expired", "refused"]  # fmt: skip
@@ -286,6 +288,21 @@ class EventRow(BaseModel):
     actor: str | None = Field(description="Who sent the transaction; null for drivers.")
     transaction: str
     arguments: dict[str, Any] = Field(description="By name; trades by their number alone.")
+
+
+class EntryRow(BaseModel):
+    """An entry of the journal: what the engine did or took in that is not on the chain."""
+
+    id: str = Field(description="For Last-Event-ID.")
+    time: Time = Field(description="By the engine's clock.")
+    name: EntryName
+    session_id: str | None = Field(description="Of SessionTaken and SessionChanged.")
+    batch_id: str | None = Field(description="Of BatchWritten and BatchRefused.")
+    lot: int | None = Field(description="Null for a session.")
+    interval_start: Time | None = Field(description="Null for a session.")
+    outcome: str = Field(
+        description="Of IntervalCleared: traded, nothing, or missed; empty for others."
+    )
 
 
 class RunRow(BaseModel):

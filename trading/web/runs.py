@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -17,7 +17,10 @@ from trading.web.rows import RunRow
 REPORT = "report.html"
 SUMMARY = "summary.json"
 FIGURES = "figures"
-_TABLES = (".csv", ".parquet")
+CSV_ENDING, PARQUET_ENDING = ".csv", ".parquet"
+PICTURES = {".png": "image/png", ".svg": "image/svg+xml"}
+"""How a figure's name ends, and what it then is."""
+_TABLES = (CSV_ENDING, PARQUET_ENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,28 @@ class Runs:
             raise _no_file(name)
         path = self.folder / name / table
         try:
-            is_csv = path.suffix == ".csv"
-            frame = pd.read_csv(path) if is_csv else pd.read_parquet(path)
+            is_csv = path.suffix == CSV_ENDING
+            # A column has one type, however long the file is.
+            frame = pd.read_csv(path, low_memory=False) if is_csv else pd.read_parquet(path)
             return frame, path.stat().st_mtime_ns
         except (OSError, ValueError, pd.errors.EmptyDataError):
             raise Problem(409, f"{table} of this run cannot be read as a table") from None
 
+    def file(self, name: str, table: str) -> BinaryIO:
+        """A table as it was written, open.
+
+        Raises:
+            Problem: 404, there is none; 409, it cannot be read.
+        """
+        if table not in self.run(name).tables:
+            raise _no_file(name)
+        try:
+            return (self.folder / name / table).open("rb")
+        except OSError:
+            raise Problem(409, f"{table} of this run cannot be read") from None
+
     def figure(self, name: str, figure: str) -> bytes:
-        """A picture of a run, a PNG.
+        """A picture of a run, in the format that its name ends with.
 
         Raises:
             Problem: 404, there is none.
@@ -99,7 +116,7 @@ def _row(place: Path) -> RunRow | None:
     tables = sorted(p.name for p in place.iterdir() if p.suffix in _TABLES and _is_plain(p))
     figures = place / FIGURES
     pictures = (
-        sorted(p.name for p in figures.iterdir() if p.suffix == ".png" and _is_plain(p))
+        sorted(p.name for p in figures.iterdir() if p.suffix in PICTURES and _is_plain(p))
         if figures.is_dir() and not figures.is_symlink()
         else []
     )

@@ -45,6 +45,7 @@ from trading.store.schema import (
     MIRROR_BLOCKS,
     MIRROR_EVENTS,
     SESSIONS,
+    TRADES,
 )
 from trading.store.sessions import Tabulated
 from trading.web.auth import Principal
@@ -371,6 +372,21 @@ def _foreign_batches(connection: Connection, since_s: int) -> dict[str, RebuiltB
         )
         for row in rows
     }
+
+
+def batches_of(connection: Connection, ids: set[str], own: Own) -> set[str]:
+    """Which of these batches hold a trade of the caller's."""
+    if not own.sessions:
+        return set()
+    columns = TRADES.c
+    is_party = columns.buyer_id.in_(own.sessions) | columns.seller_id.in_(own.sessions)
+    return set(
+        connection.execute(
+            select(columns.batch_id)
+            .join(BATCHES, BATCHES.c.batch_id == columns.batch_id)
+            .where(columns.batch_id.in_(ids), is_party)
+        ).scalars()
+    )
 
 
 def words_in(packed: bytes) -> tuple[int, ...]:

@@ -60,7 +60,7 @@ def test_every_backend_gives_the_same_error(cause: Exception | bytes) -> None:
     assert error.arguments == {"index": 4, "buyer": 17, "free": 10, "needed": 25}
     assert error.trade_index == 4
     assert str(error) == (
-        "trade 4: buyer 17 has 10 ueur free and the trade costs 25 ueur; deposit more or leave "
+        "trade 5: buyer 17 has 10 ueur free and the trade costs 25 ueur; deposit more or leave "
         "the trade out."
     )
 

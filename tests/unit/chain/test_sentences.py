@@ -12,9 +12,11 @@ import pytest
 from tests.tools import ROOT
 from trading import chain, errors
 from trading.chain.artifacts import CONTRACTS, load
+from trading.chain.reverts import as_error
 from trading.chain.sentences import SENTENCES, sentence
 from trading.chain.states import BatchState
 from trading.errors import BadTradeError
+from trading.operators.rules import Finding
 
 WITHOUT_ABI = {"OutOfGas": ("gas",), "Unknown": ("data",)}
 KNOWN = {
@@ -40,6 +42,12 @@ def test_errors_about_one_trade_are_bad_trades_and_begin_with_its_index() -> Non
         is_about_a_trade = KNOWN[name][:1] == ("index",)
         assert issubclass(kind, BadTradeError) == is_about_a_trade, name
         assert template.startswith("trade {index}: ") == is_about_a_trade, name
+
+
+def test_a_refusal_and_an_operators_reason_call_one_trade_by_one_number() -> None:
+    refused = as_error("TradeEnergyZero", {"index": 0})
+    found = Finding(rule="cost", trade_index=refused.trade_index, sentence="it is wrong")
+    assert str(refused).partition(":")[0] == str(found).partition(":")[0] == "trade 1"
 
 
 def test_sentences_show_states_and_times_as_people_read_them() -> None:

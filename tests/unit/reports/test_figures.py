@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import matplotlib
 import pytest
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from tests.unit.reports import days
 from trading.engine import DayResult
 from trading.reports.figures import FIGURES, png_bytes
+from trading.reports.figures.style import svg_bytes
 
 UNITS = (
     "(kW)",
@@ -79,6 +81,15 @@ def test_nothing_is_cut_off_at_the_edge(name: str, troubled_day: DayResult) -> N
 
 def test_the_same_day_gives_the_same_bytes(day: DayResult) -> None:
     assert png_bytes(drawn("load", day)) == png_bytes(drawn("load", day))
+
+
+def test_an_svg_is_the_same_bytes_again_without_a_date_or_a_program(day: DayResult) -> None:
+    found = svg_bytes(drawn("energy", day))
+    assert found == svg_bytes(drawn("energy", day))
+    root = ElementTree.fromstring(found)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert b"dc:date" not in found
+    assert b"matplotlib.org" not in found
 
 
 def test_a_png_holds_neither_date_nor_version(day: DayResult) -> None:

@@ -141,7 +141,7 @@ def test_older_database_waits_for_its_upgrade(file: Path, monkeypatch: pytest.Mo
     with pytest.raises(StoreError, match="peercharge database upgrade"), open_database(str(file)):
         pass
     monkeypatch.undo()
-    assert upgrade(str(file)) == ("0002", "0002")
+    assert upgrade(str(file)) == ("0003", "0003")
     assert names(file) == ["kept"]
 
 
@@ -157,7 +157,7 @@ def test_database_of_the_first_version_keeps_its_verdicts_over_an_upgrade(file: 
     }
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.executescript(
-            "DROP TABLE questions; ALTER TABLE verdicts DROP COLUMN outcomes;"
+            "DROP TABLE journal; DROP TABLE questions; ALTER TABLE verdicts DROP COLUMN outcomes;"
             "DROP INDEX ix_batches_start_s; DROP INDEX ix_mirror_events_name;"
         )
         connection.execute(
@@ -168,7 +168,7 @@ def test_database_of_the_first_version_keeps_its_verdicts_over_an_upgrade(file: 
     set_version(file, "0001")
     with pytest.raises(StoreError, match="peercharge database upgrade"), open_database(str(file)):
         pass
-    assert upgrade(str(file)) == ("0001", "0002")
+    assert upgrade(str(file)) == ("0001", "0003")
     with open_database(str(file)) as database, database.begin() as connection:
         (row,) = connection.execute(select(VERDICTS)).mappings()
     assert dict(row) == {**given, "outcomes": "{}"}

@@ -7,8 +7,6 @@ drivers are simulated: then it signs for them, and every answer says so.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -43,10 +41,11 @@ from trading.web.auth import Principal, Role, allow
 from trading.web.chain import SIGNED_FOR_S, ChainDoor
 from trading.web.outlook import outlook_of
 from trading.web.problems import Problem, documented
-from trading.web.routes.common import Chain, From, LotParty, Name, call_out, logged, topic
+from trading.web.routes.common import Chain, From, LotParty, Name, call_out, topic
 from trading.web.routes.ledger import AccountNumber
 from trading.web.source import Source
 from trading.web.views import utc
+from trading.web.writes import Write
 
 router = topic("acts")
 
@@ -104,33 +103,34 @@ def hand_in(
     who: HandsIn,
     source: From,
     chain: Chain,
+    write: Write,
 ) -> ActSentOut:
     """Hand in what an owner signed. The contract takes each signature once.
 
     A driver hands in for its own accounts and addresses alone.
     """
-    with _logged(chain, who, act) as outcome:
-        if Role.AGGREGATOR not in who.roles:
-            if not isinstance(act, SignedEnrolment):
-                _own(source, chain, who, act.account)
-            elif act.owner.lower() not in who.owners:
-                raise Problem(404, "this address is none of the caller's")
-        with chain.use() as consortium:
-            sent = _hand_in(consortium, chain, act, "owner")
-        outcome |= _outcome(sent)
-    return sent
+    _begun(write, act)
+    if Role.AGGREGATOR not in who.roles:
+        if not isinstance(act, SignedEnrolment):
+            _own(source, chain, who, act.account)
+        elif act.owner.lower() not in who.owners:
+            raise Problem(404, "this address is none of the caller's")
+    with chain.use() as consortium:
+        sent = _hand_in(consortium, chain, act, "owner")
+    return _done(write, chain, sent)
 
 
 @router.post("/acts/simulated", responses=documented(400, 404, 409, 413))
-def act_for_simulated(act: Wanted, who: Driver, source: From, chain: Chain) -> ActSentOut:
+def act_for_simulated(
+    act: Wanted, who: Driver, source: From, chain: Chain, write: Write
+) -> ActSentOut:
     """Sign as a driver that nobody is, and hand it in; only where drivers are simulated."""
-    with _logged(chain, who, act) as outcome:
-        key = _simulated(_own(source, chain, who, act.account))
-        with chain.use() as consortium:
-            signed = signed_with(consortium, act, lasts_s=SIGNED_FOR_S, by=key)
-            sent = _hand_in(consortium, chain, signed, "simulated wallet")
-        outcome |= _outcome(sent)
-    return sent
+    _begun(write, act)
+    key = _simulated(_own(source, chain, who, act.account))
+    with chain.use() as consortium:
+        signed = signed_with(consortium, act, lasts_s=SIGNED_FOR_S, by=key)
+        sent = _hand_in(consortium, chain, signed, "simulated wallet")
+    return _done(write, chain, sent)
 
 
 @router.post("/deposits/preview", responses=documented(400, 404, 409, 413))
@@ -161,7 +161,7 @@ def preview_deposit(given: DepositIn, who: Driver, source: From, chain: Chain) -
 
 @router.post("/deposits/simulated", responses=documented(400, 404, 409, 413))
 def deposit_for_simulated(
-    given: DepositSentIn, who: Driver, source: From, chain: Chain
+    given: DepositSentIn, who: Driver, source: From, chain: Chain, write: Write
 ) -> ActSentOut:
     """Pay in out of a simulated driver's demonstration euro.
 
@@ -179,15 +179,14 @@ def deposit_for_simulated(
         consortium.token.approve(consortium.address, ueur, by=key)
         return _sent(consortium.deposit(number, ueur, by=key), number, "simulated wallet")
 
-    with _logged(chain, who, given) as outcome:
-        key = _simulated(_own(source, chain, who, number))
-        with chain.use():
-            if given.key is None:
-                sent, is_new = pay(), True
-            else:
-                sent, is_new = chain.deposits.answer(who.subject, given.key, (number, ueur), pay)
-        outcome |= _outcome(sent) | {"is_new": is_new}
-    return sent
+    _begun(write, given)
+    key = _simulated(_own(source, chain, who, number))
+    with chain.use():
+        if given.key is None:
+            sent, is_new = pay(), True
+        else:
+            sent, is_new = chain.deposits.answer(who.subject, given.key, (number, ueur), pay)
+    return _done(write, chain, sent, is_new=is_new)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,26 +266,20 @@ def _sent(
     )
 
 
-@contextmanager
-def _logged(
-    chain: ChainDoor, who: Principal, act: SignedAct | WantedAct | DepositSentIn
-) -> Iterator[dict[str, Any]]:
-    """Say in the log who did what, and tell the engine that the chain has moved."""
+def _begun(write: Write, act: SignedAct | WantedAct | DepositSentIn) -> None:
+    """Say in the log what is attempted."""
     # Whoever reads the log could hand in what is signed.
     told = act.model_dump(mode="json", exclude={"signature"})
     kind = {"act": "deposit"} if isinstance(act, DepositSentIn) else {}
-    with logged("act done", "act not done", who, **kind, **told) as outcome:
-        yield outcome
+    write.is_to("act done", "act not done", **kind, **told)
+
+
+def _done(write: Write, chain: ChainDoor, sent: ActSentOut, **told: Any) -> ActSentOut:
+    """Say in the log what came of it, and tell the engine that the chain has moved."""
+    shown = {"account", "transaction", "block", "signed_by"}
+    write.came(**sent.model_dump(include=shown), **told)
     chain.sent()
-
-
-def _outcome(sent: ActSentOut) -> dict[str, Any]:
-    return {
-        "account": sent.account,
-        "transaction": sent.transaction,
-        "block": sent.block,
-        "signed_by": sent.signed_by,
-    }
+    return sent
 
 
 def _deposit_refusal(

@@ -24,9 +24,10 @@ from trading.web.chain import governance_with
 from trading.web.formats import LIST_ANSWERS, answer_list
 from trading.web.pages import CutQuery, Page, Paged, page_of_query
 from trading.web.problems import Problem, documented
-from trading.web.routes.common import Anyone, Chain, From, Since, Until, call_out, logged, topic
+from trading.web.routes.common import Anyone, Chain, From, Since, Until, call_out, topic
 from trading.web.source import GOVERNANCE, Source, event_of
 from trading.web.views import unix_s, utc
+from trading.web.writes import Write
 
 router = topic("changes")
 
@@ -95,35 +96,37 @@ def preview_change(
 
 
 @router.post("/consortium/changes", responses=documented(400, 409, 413))
-def send_change(given: ChangeIn, who: Authority, source: From, chain: Chain) -> ChangeSentOut:
+def send_change(
+    given: ChangeIn, _who: Authority, source: From, chain: Chain, write: Write
+) -> ChangeSentOut:
     """Send a change with the authority's key, once it was shown.
 
     What is sent is what was shown: where anything is another since, it is refused with 409.
     """
     change = given.change
     told = {"change": change.model_dump(), "digest": given.digest}
-    with logged("change sent", "change not sent", who, **told) as outcome:
-        known = _known(source)
-        with chain.use() as consortium:
-            shown = preview(consortium, change, governance_with(consortium, known, change))
-            if shown.digest != given.digest:
-                raise Problem(
-                    409,
-                    "what was shown is not what would be sent now: something changed since",
-                    "Look at the change again, then send it with the new digest.",
-                )
-            if shown.refusal is not None:
-                raise shown.refusal
-            key = chain.authority
-            if key is None or key.address != shown.sender:
-                raise Problem(
-                    503,
-                    f"this service does not hold the key of the authority, {shown.sender}",
-                    f"Whoever holds it sends the same with `peercharge {command_of(change)}`.",
-                )
-            call = consortium.call(change.function, *change.arguments(), by=key)
-            receipt = consortium.send_all([call])[0]
-        outcome |= {"transaction": receipt.transaction, "block": receipt.block}
+    write.is_to("change sent", "change not sent", **told)
+    known = _known(source)
+    with chain.use() as consortium:
+        shown = preview(consortium, change, governance_with(consortium, known, change))
+        if shown.digest != given.digest:
+            raise Problem(
+                409,
+                "what was shown is not what would be sent now: something changed since",
+                "Look at the change again, then send it with the new digest.",
+            )
+        if shown.refusal is not None:
+            raise shown.refusal
+        key = chain.authority
+        if key is None or key.address != shown.sender:
+            raise Problem(
+                503,
+                f"this service does not hold the key of the authority, {shown.sender}",
+                f"Whoever holds it sends the same with `peercharge {command_of(change)}`.",
+            )
+        call = consortium.call(change.function, *change.arguments(), by=key)
+        receipt = consortium.send_all([call])[0]
+    write.came(transaction=receipt.transaction, block=receipt.block)
     chain.sent()
     # It is sent, whatever becomes of the look at what it did.
     with chain.use() as consortium:

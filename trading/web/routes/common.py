@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from trading.chain.contract import Contract
 from trading.store.requests import IsoTime
 from trading.web.act_rows import ArgumentOut, CallOut
-from trading.web.auth import Principal, Role, allow
+from trading.web.auth import GuardedRoute, Principal, Role, allow
 from trading.web.chain import ChainDoor
 from trading.web.problems import Problem, documented
 from trading.web.source import Source
-
-log = structlog.get_logger(__name__)
 
 Anyone = Annotated[Principal, allow(*Role)]
 LotParty = Annotated[Principal, allow(Role.DRIVER, Role.AGGREGATOR, Role.OPERATOR)]
@@ -64,33 +59,12 @@ BatchId = Annotated[str | None, Query(pattern="^0x[0-9a-f]{64}$")]
 
 def topic(name: str) -> APIRouter:
     """Routes of one topic; what all of them may answer is declared here."""
-    return APIRouter(prefix="/api/v1", tags=[name], responses=documented(401, 403, 422, 429, 503))
-
-
-@contextmanager
-def logged(done: str, not_done: str, who: Principal, **told: Any) -> Iterator[dict[str, Any]]:
-    """Leave one line in the log of an attempt to write, however it ends.
-
-    Args:
-        done: names the line if it is done.
-        not_done: names the line if it is not; the reason stands under `problem`.
-        who: attempts it.
-        told: what.
-
-    Yields:
-        What more is to be told once it is done.
-    """
-    told = {"who": who.subject, "roles": sorted(who.roles)} | told
-    outcome: dict[str, Any] = {}
-    try:
-        yield outcome
-    except Problem as error:
-        log.warning(not_done, **told, status=error.status, problem=error.detail)
-        raise
-    except Exception as error:
-        log.error(not_done, **told, status=500, problem=f"{type(error).__name__}: {error}")
-        raise
-    log.info(done, **(told | outcome))
+    return APIRouter(
+        prefix="/api/v1",
+        tags=[name],
+        route_class=GuardedRoute,
+        responses=documented(401, 403, 422, 429, 503),
+    )
 
 
 def call_out(contract: Contract, function: str, *arguments: Any, sender: str) -> CallOut:

@@ -1,48 +1,26 @@
-"""What changes on the chain: a list of events, or the same as a stream that goes on.
-
-The stream is server-sent events. Each has an id of block, position and transaction; whoever was
-cut off sends the last one as `Last-Event-ID` and misses nothing. Where blocks left the chain and
-took that event with them, the stream says `reset`: what the client has is then to be read again.
-"""
+"""What changes on the chain: a list of events, or the same as a stream that goes on."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Request, Response
-from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, Row, select
 from starlette.concurrency import run_in_threadpool
 
-from trading.store.schema import BATCHES, MIRROR_EVENTS, TRADES
+from trading.store.schema import MIRROR_EVENTS
 from trading.web.auth import Principal
-from trading.web.formats import CSV, EVENTS, JSON, LIST_ANSWERS, PARQUET, accepted, answer_list
+from trading.web.formats import EVENTS, TABLES, accepted, answer_list
 from trading.web.pages import CutQuery, Page, Paged, page_of_query
 from trading.web.routes.common import Anyone, BatchId, From, Since, Until, topic
 from trading.web.rows import EventRow
-from trading.web.source import Own, Place, Source, after, event_of
+from trading.web.source import Own, Place, Source, after, batches_of, event_of
+from trading.web.streams import AT_ONCE, BEGINNING, STREAM_ANSWERS, Feed, Step, answer_stream
 from trading.web.views import unix_s, utc
 
 router = topic("events")
-
-POLL_S = 0.5
-BEAT_S = 15.0
-AT_ONCE = 200
-"""Events that are read from the database together."""
-_LIST = {
-    **LIST_ANSWERS,
-    200: {
-        **LIST_ANSWERS[200],
-        "content": {
-            **LIST_ANSWERS[200]["content"],
-            EVENTS: {"schema": {"type": "string"}},
-        },
-    },
-}
 
 EventName = Literal[
     "AuthorityProposed", "AuthorityTransferred", "OperatorAdded", "OperatorRemoved",
@@ -53,7 +31,7 @@ EventName = Literal[
 ]  # fmt: skip
 
 
-@router.get("/events", response_model=Page[EventRow], responses=_LIST)
+@router.get("/events", response_model=Page[EventRow], responses=STREAM_ANSWERS)
 async def list_events(
     request: Request,
     who: Anyone,
@@ -78,12 +56,10 @@ async def list_events(
     `Last-Event-ID`; `name` and `batch_id` filter it, the other parameters are of the list. A driver
     gets what concerns its accounts and trades.
     """
-    if accepted(request, (JSON, CSV, PARQUET, EVENTS)) == EVENTS:
-        stream = _Stream(source, who, pulse=request.app.state.pulse, name=name, batch_id=batch_id)
-        start = await run_in_threadpool(stream.begin, last_event_id)
-        return StreamingResponse(
-            stream.run(start), media_type=EVENTS, headers={"X-Accel-Buffering": "no"}
-        )
+    if accepted(request, (*TABLES, EVENTS)) == EVENTS:
+        feed = Chain(source, name=name, batch_id=batch_id)
+        pulse = request.app.state.pulses["events"]
+        return await answer_stream(source, who, feed, pulse, last_id=last_event_id)
 
     def read() -> Paged[EventRow]:
         columns = MIRROR_EVENTS.c
@@ -104,101 +80,43 @@ async def list_events(
     return await run_in_threadpool(lambda: answer_list(request, EventRow, read()))
 
 
-class Pulse:
-    """The last event of the contract, looked up once for all streams of an application."""
-
-    def __init__(self, source: Source) -> None:
-        """Look it up in `source`, in the event loop of whoever asks."""
-        self._source = source
-        self._looked_at = float("-inf")
-        self._found: asyncio.Future[Place | None] | None = None
-
-    async def newest(self) -> Place | None:
-        """Its place, as it was at most `POLL_S` ago.
-
-        Raises:
-            StoreError: the database cannot be read.
-        """
-        now = time.monotonic()
-        if self._found is None or now - self._looked_at >= POLL_S:
-            self._looked_at = now
-            self._found = asyncio.ensure_future(run_in_threadpool(self._look))
-        # A stream that ends must not end what the others wait for.
-        return await asyncio.shield(self._found)
-
-    def _look(self) -> Place | None:
-        with self._source.look() as connection:
-            return self._source.newest_event(connection)
-
-
-class _Stream:
-    """One client's stream."""
+class Chain(Feed[EventRow]):
+    """The contract's events; a place is block, position and how its transaction begins."""
 
     def __init__(
-        self,
-        source: Source,
-        who: Principal,
-        *,
-        pulse: Pulse,
-        name: str | None,
-        batch_id: str | None,
+        self, source: Source, *, name: str | None = None, batch_id: str | None = None
     ) -> None:
-        self._source, self._who, self._pulse = source, who, pulse
-        self._name, self._batch_id = name, batch_id
+        """Those of one name or batch, where one is given."""
+        self._source, self._name, self._batch_id = source, name, batch_id
 
-    def begin(self, last_event_id: str) -> Place | None:
-        """After which event it begins; None before the first, and the last one without an id."""
-        if last_event_id:
-            block, _, rest = last_event_id.partition("-")
-            position, _, transaction = rest.partition("-")
-            return (int(block), int(position), transaction) if rest else None
-        with self._source.look() as connection:
-            return self._source.newest_event(connection)
+    def newest(self, connection: Connection) -> str:
+        """See `Feed`."""
+        return _id(self._source.newest_event(connection))
 
-    async def run(self, place: Place | None) -> AsyncIterator[str]:
-        """The stream's text, until the client leaves or its token is out of date."""
-        yield ": peercharge\nretry: 2000\n\n"
-        quiet_s = 0.0
-        while self._source.clock() < self._who.expires_at:
-            is_lost, rows = False, list[EventRow]()
-            if not _is_same(place, await self._pulse.newest()):
-                is_lost, place, rows = await run_in_threadpool(self._next, place)
-            if is_lost:
-                yield f'id: {_id(place)}\nevent: reset\ndata: {{"after":"{_id(place)}"}}\n\n'
-            for row in rows:
-                data = row.model_dump_json()
-                yield f"id: {row.id}\nevent: {row.name}\ndata: {data}\n\n"
-            if rows or is_lost:
-                quiet_s = 0.0
-                continue
-            await asyncio.sleep(POLL_S)
-            quiet_s += POLL_S
-            if quiet_s >= BEAT_S:
-                quiet_s = 0.0
-                yield ": still here\n\n"
-
-    def _next(self, place: Place | None) -> tuple[bool, Place | None, list[EventRow]]:
-        """Whether the place is gone from the chain, where it is now, and what came since."""
-        source = self._source
-        with source.look() as connection:
-            if place is not None and not _is_still_there(connection, place):
-                return True, source.newest_event(connection), []
-            columns = MIRROR_EVENTS.c
-            found = connection.execute(
-                select(MIRROR_EVENTS)
-                .where(after(place))
-                .order_by(columns.block, columns.position)
-                .limit(AT_ONCE)
-            ).all()
-            if not found:
-                return False, place, []
-            last = found[-1]
-            wanted = [
-                row for row in found
-                if self._name in (None, row.name) and self._batch_id in (None, row.batch_id)
-            ]  # fmt: skip
-            rows = _seen(connection, wanted, self._who, source.own(connection, self._who))
-            return False, (last.block, last.position, last.hash), rows
+    def after(self, connection: Connection, place: str, who: Principal) -> Step[EventRow] | None:
+        """See `Feed`."""
+        here = _place(place)
+        if here is not None and not _is_still_there(connection, here):
+            return None
+        columns = MIRROR_EVENTS.c
+        found = connection.execute(
+            select(MIRROR_EVENTS)
+            .where(after(here))
+            .order_by(columns.block, columns.position)
+            .limit(AT_ONCE)
+        ).all()
+        if not found:
+            return Step(place=place, rows=[])
+        last = found[-1]
+        wanted = [
+            row for row in found
+            if self._name in (None, row.name) and self._batch_id in (None, row.batch_id)
+        ]  # fmt: skip
+        rows = _seen(connection, wanted, who, self._source.own(connection, who))
+        return Step(
+            place=_id((last.block, last.position, last.hash)),
+            rows=[(row.name, row.id, row) for row in rows],
+        )
 
 
 def _seen(
@@ -206,28 +124,13 @@ def _seen(
 ) -> list[EventRow]:
     """Those events that the caller may see, as it may see them."""
     if not who.sees_trades:
-        batches = _batches_of(connection, {row.batch_id for row in rows}, own)
+        batches = batches_of(connection, {row.batch_id for row in rows}, own)
         rows = [
             row for row in rows
             if row.batch_id in batches
             or (not row.batch_id and _account_in(row.arguments) in own.accounts)
         ]  # fmt: skip
     return [_event(row, who) for row in rows]
-
-
-def _batches_of(connection: Connection, ids: set[str], own: Own) -> set[str]:
-    """Which of these batches hold a trade of the caller's."""
-    if not own.sessions:
-        return set()
-    columns = TRADES.c
-    is_party = columns.buyer_id.in_(own.sessions) | columns.seller_id.in_(own.sessions)
-    return set(
-        connection.execute(
-            select(columns.batch_id)
-            .join(BATCHES, BATCHES.c.batch_id == columns.batch_id)
-            .where(columns.batch_id.in_(ids), is_party)
-        ).scalars()
-    )
 
 
 def _account_in(arguments: str) -> object:
@@ -260,17 +163,19 @@ def _event(row: Row[Any], who: Principal) -> EventRow:
 _FOR_DRIVERS = ("deadline", "operator", "seat", "reason")
 
 
+def _place(text: str) -> Place | None:
+    """What `_id` made; of the transaction only how it begins."""
+    if text == BEGINNING:
+        return None
+    block, position, transaction = text.split("-")
+    return int(block), int(position), transaction
+
+
 def _is_still_there(connection: Connection, place: Place) -> bool:
     columns = MIRROR_EVENTS.c
     which = (columns.block == place[0]) & (columns.position == place[1])
     found = connection.execute(select(columns.hash).where(which)).scalar()
-    return found is not None and _is_same(place, (place[0], place[1], str(found)))
-
-
-def _is_same(place: Place | None, other: Place | None) -> bool:
-    if place is None or other is None:
-        return place is other
-    return place[:2] == other[:2] and _brief(place[2]) == _brief(other[2])
+    return found is not None and _brief(str(found)) == place[2]
 
 
 def _brief(transaction: str) -> str:
@@ -279,4 +184,4 @@ def _brief(transaction: str) -> str:
 
 
 def _id(place: Place | None) -> str:
-    return "0" if place is None else f"{place[0]}-{place[1]}-{_brief(place[2])}"
+    return BEGINNING if place is None else f"{place[0]}-{place[1]}-{_brief(place[2])}"

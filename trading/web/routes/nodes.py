@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import structlog
 from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,8 +24,8 @@ from trading.web.pages import CutQuery, Page, page_of_rows
 from trading.web.problems import Problem, documented
 from trading.web.routes.common import From, Operator, topic
 from trading.web.source import Source
+from trading.web.writes import Write
 
-log = structlog.get_logger(__name__)
 router = topic("operator nodes")
 
 OperatorAddress = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$")]
@@ -89,33 +88,25 @@ def answer_node(
     decision: DecisionIn,
     who: Operator,
     source: From,
+    write: Write,
 ) -> AnsweredOut:
     """Confirm or reject a batch on which the node asks people.
 
     What is decided counts also against what the node found, and is stored by the node before this
     answers; the vote follows. The same again does no harm.
     """
-    told = {
-        "who": who.subject,
-        "roles": sorted(who.roles),
-        "operator": operator,
-        "batch": batch_id,
-        "vote": decision.vote,
-    }
-    try:
-        door = _own_door(source, who, operator)
-        if len(who.subject) > LONGEST_WHO or not who.subject.isprintable():
-            raise Problem(
-                403,
-                "the token's subject cannot be kept as a name",
-                f"Have the issuer give a subject of at most {LONGEST_WHO} printable characters.",
-            )
-        given = AnswerIn(vote=decision.vote, reason=decision.reason, who=who.subject)
-        answered = door.answer(batch_id, given)
-    except Problem as error:
-        log.warning("batch not answered", **told, status=error.status, problem=error.detail)
-        raise
-    log.info("batch answered", **told, reason=decision.reason, is_new=answered.is_new)
+    told = {"operator": operator, "batch": batch_id, "vote": decision.vote}
+    write.is_to("batch answered", "batch not answered", **told)
+    door = _own_door(source, who, operator)
+    if len(who.subject) > LONGEST_WHO or not who.subject.isprintable():
+        raise Problem(
+            403,
+            "the token's subject cannot be kept as a name",
+            f"Have the issuer give a subject of at most {LONGEST_WHO} printable characters.",
+        )
+    given = AnswerIn(vote=decision.vote, reason=decision.reason, who=who.subject)
+    answered = door.answer(batch_id, given)
+    write.came(reason=decision.reason, is_new=answered.is_new)
     return answered
 
 

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+from pathlib import PurePath
 
-from trading.web.formats import LIST_ANSWERS, answer_frame, answer_list
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+
+from trading.web.formats import (
+    CSV,
+    LIST_ANSWERS,
+    PARQUET,
+    TABLES,
+    accepted,
+    answer_frame,
+    answer_list,
+    pieces_of_file,
+    pieces_of_frame,
+)
 from trading.web.pages import CutQuery, Page, page_of_rows
 from trading.web.problems import Problem, documented
 from trading.web.routes.common import Consortium, From, Name, topic
 from trading.web.rows import RunOut, RunRow
-from trading.web.runs import Runs
+from trading.web.runs import CSV_ENDING, PARQUET_ENDING, PICTURES, Runs
 from trading.web.source import Source
 
 router = topic("runs")
 
 _REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""A report is a page by itself: its style and pictures are in it, and nothing in it runs."""
+"""A report is a page by itself, and so is a figure: style and pictures are in it, nothing runs."""
+_KINDS = {CSV_ENDING: CSV, PARQUET_ENDING: PARQUET}
 
 
 @router.get("/runs", response_model=Page[RunRow], responses=LIST_ANSWERS)
@@ -57,16 +71,42 @@ def run_table(
 
 
 @router.get(
+    "/runs/{run}/tables/{table}/whole",
+    response_model=Page[dict[str, object]],
+    responses={200: {"content": LIST_ANSWERS[200]["content"]}, **documented(404, 406, 409)},
+)
+def whole_table(
+    request: Request, run: Name, table: Name, _who: Consortium, source: From
+) -> Response:
+    """All rows of a table in one answer, in any of the formats; in its own as it was written."""
+    kind, runs = accepted(request, TABLES), _runs(source)
+    if kind == _KINDS.get(PurePath(table).suffix):
+        pieces = pieces_of_file(runs.file(run, table))
+    else:
+        pieces = pieces_of_frame(runs.table(run, table)[0], kind)
+    return StreamingResponse(pieces, media_type=kind)
+
+
+@router.get(
     "/runs/{run}/figures/{figure}",
     response_class=Response,
     responses={
-        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+        200: {
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}}
+                for kind in PICTURES.values()
+            }
+        },
         **documented(404),
     },
 )
 def run_figure(run: Name, figure: Name, _who: Consortium, source: From) -> Response:
-    """A figure of a run, PNG."""
-    return Response(_runs(source).figure(run, figure), media_type="image/png")
+    """A figure of a run, PNG or SVG by its name."""
+    return Response(
+        _runs(source).figure(run, figure),
+        headers={"Content-Security-Policy": _REPORT_POLICY},
+        media_type=PICTURES[PurePath(figure).suffix],
+    )
 
 
 @router.get(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-import structlog
 from fastapi import Request, Response
 from pydantic import Field
 from sqlalchemy import select
@@ -31,8 +30,8 @@ from trading.web.routes.common import (
 from trading.web.rows import MeOut, SessionRow, TakenOut
 from trading.web.source import json_text
 from trading.web.views import utc
+from trading.web.writes import Write
 
-log = structlog.get_logger(__name__)
 router = topic("sessions")
 
 
@@ -54,8 +53,9 @@ def me(who: Anyone, source: From) -> MeOut:
 async def send_sessions(
     request: Request,
     sessions: SessionIn | Annotated[list[SessionIn], Field(min_length=1, max_length=MOST_SESSIONS)],
-    who: Aggregator,
+    _who: Aggregator,
     source: From,
+    write: Write,
 ) -> TakenOut:
     """Take in one session or many.
 
@@ -64,22 +64,18 @@ async def send_sessions(
     `refused` while the others are taken.
     """
     given = [sessions] if isinstance(sessions, SessionIn) else sessions
+    write.is_to("sessions taken", "sessions not taken", sessions=len(given))
     if source.door is None:
         raise Problem(
             503,
             "this service takes no sessions",
             "Whoever runs it starts it with --engine URL and PEERCHARGE_SESSIONS_TOKEN.",
         )
-    told = {"who": who.subject, "roles": sorted(who.roles), "sessions": len(given)}
-    try:
-        # Who waits for the engine waits here, and not with a thread that reads could have.
-        async with request.app.state.at_the_door:
-            taken = await run_in_threadpool(source.door.take, given)
-    except Problem as error:
-        log.warning("sessions not taken", **told, status=error.status, problem=error.detail)
-        raise
+    # Who waits for the engine waits here, and not with a thread that reads could have.
+    async with request.app.state.at_the_door:
+        taken = await run_in_threadpool(source.door.take, given)
     counts = {"new": taken.new, "changed": taken.changed, "known": taken.known}
-    log.info("sessions taken", **told, **counts, refused=len(taken.refused))
+    write.came(**counts, refused=len(taken.refused))
     return taken
 
 

@@ -5,7 +5,6 @@ What one found is a run: its tables, figures and report are under `/runs/{run}`.
 
 from __future__ import annotations
 
-import structlog
 from fastapi import Request, Response
 
 from trading.web.formats import LIST_ANSWERS, answer_list
@@ -15,8 +14,8 @@ from trading.web.routes.common import Consortium, From, Name, topic
 from trading.web.source import Source
 from trading.web.studies import Studies
 from trading.web.study_rows import StudyIn, StudyOptionsOut, StudyOut, StudyRow
+from trading.web.writes import Write
 
-log = structlog.get_logger(__name__)
 router = topic("studies")
 
 
@@ -34,10 +33,11 @@ def list_studies(request: Request, _who: Consortium, source: From, cut: CutQuery
 
 
 @router.post("/studies", status_code=201, responses=documented(400, 404, 409, 413))
-def start_study(asked: StudyIn, who: Consortium, source: From) -> StudyOut:
+def start_study(asked: StudyIn, _who: Consortium, source: From, write: Write) -> StudyOut:
     """Ask for a comparison. It runs as soon as those before it have ended."""
+    write.is_to("comparison asked for", "comparison not taken")
     started = _studies(source).start(asked)
-    log.info("comparison asked for", who=who.subject, roles=sorted(who.roles), study=started.study)
+    write.came(study=started.study)
     return started
 
 
@@ -48,11 +48,10 @@ def one_study(study: Name, _who: Consortium, source: From) -> StudyOut:
 
 
 @router.post("/studies/{study}/cancel", responses=documented(404))
-def cancel_study(study: Name, who: Consortium, source: From) -> StudyOut:
+def cancel_study(study: Name, _who: Consortium, source: From, write: Write) -> StudyOut:
     """End a comparison that waits or runs; it leaves nothing. What has ended stays."""
-    found = _studies(source).cancel(study)
-    log.info("comparison cancelled", who=who.subject, roles=sorted(who.roles), study=study)
-    return found
+    write.is_to("comparison cancelled", "comparison not cancelled", study=study)
+    return _studies(source).cancel(study)
 
 
 def _studies(source: Source) -> Studies:
