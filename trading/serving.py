@@ -184,6 +184,8 @@ def reserved(listen: str) -> socket.socket:
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((host, port))
+        # Kept on, it would let others bind the address, too, until somebody answers there.
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError as error:
         door.close()
         raise OptionError(
@@ -237,7 +239,7 @@ def serving(
         thread.start()
         host, port = door.getsockname()[:2]
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        _await_start(server, thread, shown)
+        _await_start(server, thread, shown, door)
         try:
             yield f"http://{shown}"
         finally:
@@ -266,9 +268,11 @@ def _collect() -> None:
         gc.collect()
 
 
-def _await_start(server: uvicorn.Server, thread: threading.Thread, listen: str) -> None:
+def _await_start(
+    server: uvicorn.Server, thread: threading.Thread, listen: str, door: socket.socket
+) -> None:
     until = time.monotonic() + START_TIMEOUT_S
-    while not server.started:
+    while not (server.started and door.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
         if not thread.is_alive() or time.monotonic() > until:
             raise OptionError("listen", listen, "an address on which a server can be started")
         time.sleep(0.005)
