@@ -356,7 +356,7 @@ def router(site: Site) -> APIRouter:
     found = APIRouter(include_in_schema=False)
 
     async def passed(request: Request, path: str, accept: str, **query: int) -> Response:
-        who = site.door.visitor(request)
+        who = await site.door.visitor(request)
         if who is None:
             raise Problem(401, "this needs a sign-in")
         return await site.api.file(who, path, accept=accept, **query)
