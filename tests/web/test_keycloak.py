@@ -32,6 +32,7 @@ PAGES = {"driver": "/driver", "aggregator": "/trades", "operator": "/operator",
 LIFE_S = 12
 """Of access tokens, where a test waits for their end."""
 
+expect.set_options(timeout=WAIT_MS)
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("keycloak")]
 
 
