@@ -2,92 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from base64 import urlsafe_b64encode
-from hashlib import sha256
-from urllib.parse import parse_qs, urlsplit
-
-import httpx
 import pytest
-from fastapi import FastAPI, Form, Request
-from fastapi.responses import JSONResponse
 
-from trading.pages.signin import (
-    COOKIE,
-    DevelopmentDoor,
-    Identity,
-    OidcDoor,
-    SignIns,
-    local_path,
-)
+from tests.pages.issuer import ADDRESS, ISSUER, Browser, FakeIssuer, client_of
+from trading.pages.signin import DevelopmentDoor, Identity, local_path
 from trading.web import DevelopmentIssuer, Role
-from trading.web.problems import answer_problems
-
-ADDRESS = "http://lot.example"
-
-
-class FakeIssuer:
-    """An OIDC issuer that gives out what it is told to; its tokens are real."""
-
-    def __init__(self) -> None:
-        self.signs = DevelopmentIssuer(issuer="http://issuer.example")
-        self.challenge = ""
-        self.says: dict[str, object] = {}
-        self.asked: list[dict[str, str]] = []
-        app = FastAPI()
-
-        @app.get("/.well-known/openid-configuration")
-        def configuration():
-            return {
-                "issuer": "http://issuer.example",
-                "authorization_endpoint": "http://issuer.example/authorize?tenant=1",
-                "token_endpoint": "http://issuer.example/token",
-            } | self.says
-
-        @app.post("/token")
-        def token(
-            code: str = Form(), code_verifier: str = Form(), redirect_uri: str = Form(),
-            grant_type: str = Form(), client_id: str = Form(),
-        ):  # fmt: skip
-            self.asked.append({"code": code, "client_id": client_id, "to": redirect_uri})
-            digest = urlsafe_b64encode(sha256(code_verifier.encode()).digest()).rstrip(b"=")
-            if digest.decode() != self.challenge or grant_type != "authorization_code":
-                return JSONResponse({"error": "invalid_grant"}, 400)
-            return {"access_token": self.signs.token("operator", subject="ada"), "expires_in": 60}
-
-        self.transport = httpx.ASGITransport(app=app)
-
-
-class Browser:
-    """One browser: it keeps cookies, and follows no redirection."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self.app, self.cookies = app, httpx.Cookies()
-
-    def get(self, path, params=None):
-        async def ask():
-            transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(
-                transport=transport, base_url=ADDRESS, cookies=self.cookies
-            ) as client:
-                answer = await client.get(path, params=params)
-                self.cookies = client.cookies
-                return answer
-
-        return asyncio.run(ask())
-
-
-def client_of(door) -> Browser:
-    app = FastAPI()
-    answer_problems(app)
-    app.include_router(door.router())
-
-    @app.get("/who")
-    def who(request: Request):
-        visitor = door.visitor(request)
-        return None if visitor is None else visitor.principal.subject
-
-    return Browser(app)
 
 
 @pytest.fixture
@@ -97,30 +16,20 @@ def issuer():
 
 @pytest.fixture
 def client(issuer):
-    return client_of(
-        OidcDoor(
-            issuer="http://issuer.example",
-            client_id="pages",
-            address=ADDRESS,
-            tokens=issuer.signs.tokens(),
-            transport=issuer.transport,
-        )
-    )
+    return client_of(issuer.door())
 
 
-def begin(client, issuer, to="/trades"):
-    answer = client.get("/sign-in/start", params={"to": to})
-    assert answer.status_code == 303
-    place = urlsplit(answer.headers["location"])
-    asked = {name: values[0] for name, values in parse_qs(place.query).items()}
-    issuer.challenge = asked["code_challenge"]
-    return place, asked
+def signed_in(client, issuer):
+    _, asked = client.begin(issuer)
+    return client.get("/sign-in/back", params={"state": asked["state"], "code": "c"})
 
 
 def test_a_visitor_signs_in_and_goes_where_it_wanted(client, issuer):
     assert client.get("/who").json() is None
-    place, asked = begin(client, issuer)
-    assert (place.netloc, place.path, asked["tenant"]) == ("issuer.example", "/authorize", "1")
+    place, asked = client.begin(issuer)
+    assert (place.netloc, place.path, asked["tenant"]) == (
+        "issuer.example", "/realms/lot/authorize", "1",
+    )  # fmt: skip
     assert asked["redirect_uri"] == f"{ADDRESS}/sign-in/back"
     assert asked["code_challenge_method"] == "S256"
     back = client.get("/sign-in/back", params={"state": asked["state"], "code": "c-1"})
@@ -129,7 +38,8 @@ def test_a_visitor_signs_in_and_goes_where_it_wanted(client, issuer):
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert client.get("/who").json() == "ada"
-    assert issuer.asked == [{"code": "c-1", "client_id": "pages", "to": f"{ADDRESS}/sign-in/back"}]
+    assert [(one["code"], one["client_id"]) for one in issuer.asked] == [("c-1", "pages")]
+    assert issuer.asked[0]["redirect_uri"] == f"{ADDRESS}/sign-in/back"
     out = client.get("/sign-out")
     assert out.headers["location"] == "/signed-out"
     assert client.get("/who").json() is None
@@ -139,17 +49,89 @@ def test_a_visitor_signs_in_and_goes_where_it_wanted(client, issuer):
 
 
 def test_signing_out_ends_at_the_issuer_where_it_can(client, issuer):
-    issuer.says = {"end_session_endpoint": "http://issuer.example/end?x=1"}
-    begin(client, issuer)
+    issuer.says = {"end_session_endpoint": f"{ISSUER}/end?x=1"}
+    signed_in(client, issuer)
     place = client.get("/sign-out").headers["location"]
-    assert place.startswith("http://issuer.example/end?x=1&client_id=pages&")
+    assert place.startswith(f"{ISSUER}/end?x=1&client_id=pages&")
     assert "post_logout_redirect_uri=http" in place
+    # So that the issuer does not ask whether it is meant.
+    assert "id_token_hint=identity-1" in place
+    # Nobody is signed in any more, and the issuer is told of nobody.
+    assert "id_token_hint" not in client.get("/sign-out").headers["location"]
+
+
+def test_a_long_id_token_goes_into_no_address(client, issuer):
+    issuer.says = {"end_session_endpoint": f"{ISSUER}/end"}
+    issuer.gives = {"id_token": "x" * 5_000}
+    signed_in(client, issuer)
+    assert "id_token_hint" not in client.get("/sign-out").headers["location"]
+
+
+def test_signing_out_revokes_the_refresh_token_where_the_issuer_can(client, issuer):
+    issuer.says = {"revocation_endpoint": f"{ISSUER}/revoke"}
+    signed_in(client, issuer)
+    assert issuer.good == {"refresh-1"}
+    assert client.get("/sign-out").headers["location"] == "/signed-out"
+    assert issuer.good == set()
+    assert issuer.asked[-1]["client_id"] == "pages"
+
+
+def test_signing_out_needs_no_issuer(client, issuer):
+    issuer.says = {"revocation_endpoint": "http://issuer.example/nowhere"}
+    signed_in(client, issuer)
+    assert client.get("/sign-out").headers["location"] == "/signed-out"
+    assert client.get("/who").json() is None
+
+
+def test_a_browser_is_given_a_number_and_no_token(client, issuer):
+    back = signed_in(client, issuer)
+    shown = str(back.headers) + back.text + str(client.cookies)
+    for token in ("refresh-1", "identity-1", "eyJ"):
+        assert token not in shown
+
+
+@pytest.mark.parametrize(
+    ("methods", "in_form"),
+    [(None, False), (["client_secret_post"], True),
+     (["client_secret_post", "client_secret_basic"], False)],
+)  # fmt: skip
+def test_a_secret_goes_the_way_that_the_issuer_knows(issuer, methods, in_form):
+    secret = "50% of a+b: \u00e9"
+    issuer.says = {"token_endpoint_auth_methods_supported": methods} if methods else {}
+    client = client_of(issuer.door(client_id="a:b", client_secret=secret))
+    signed_in(client, issuer)
+    assert client.get("/who").json() == "ada"
+    asked = issuer.asked[0]
+    assert asked.get("client_secret") == (secret if in_form else None)
+    assert asked.get("basic") == (None if in_form else f"a:b {secret}")
+
+
+def test_a_client_without_a_secret_sends_none(client, issuer):
+    signed_in(client, issuer)
+    assert not {"client_secret", "basic"} & set(issuer.asked[0])
+
+
+def test_an_answer_of_another_issuer_is_refused(client, issuer):
+    _, asked = client.begin(issuer)
+    answer = {"state": asked["state"], "code": "c", "iss": "http://other.example"}
+    assert client.get("/sign-in/back", params=answer).status_code == 400
+    assert issuer.asked == []
+    _, asked = client.begin(issuer)
+    answer = {"state": asked["state"], "code": "c", "iss": ISSUER}
+    assert client.get("/sign-in/back", params=answer).status_code == 303
+
+
+def test_an_id_token_is_no_access_token(client, issuer):
+    issuer.claims |= {"at_hash": "x"}
+    told = signed_in(client, issuer)
+    assert told.status_code == 401
+    assert "not an access token" in told.text
 
 
 def test_two_tabs_sign_in_at_once(client, issuer):
-    _, first = begin(client, issuer, to="/trades")
+    _, first = client.begin(issuer, to="/trades")
     challenge = issuer.challenge
-    _, second = begin(client, issuer, to="/study")
+    _, second = client.begin(issuer, to="/study")
     back = client.get("/sign-in/back", params={"state": second["state"], "code": "c"})
     assert back.headers["location"] == "/study"
     issuer.challenge = challenge
@@ -163,7 +145,7 @@ def test_what_the_issuer_says_is_a_text_and_no_page(client, issuer):
 
 
 def test_a_sign_in_ends_once_and_only_where_it_began(client, issuer):
-    _, asked = begin(client, issuer)
+    _, asked = client.begin(issuer)
     other = Browser(client.app)
     stolen = other.get("/sign-in/back", params={"state": asked["state"], "code": "c"})
     assert stolen.status_code == 400
@@ -177,19 +159,24 @@ def test_a_sign_in_ends_once_and_only_where_it_began(client, issuer):
 
 
 def test_a_state_that_nobody_began_is_refused(client, issuer):
-    begin(client, issuer)
+    client.begin(issuer)
     assert client.get("/sign-in/back", params={"state": "x", "code": "c"}).status_code == 400
     assert client.get("/sign-in/back").status_code == 400
     assert client.get("/sign-in/back", params={"state": "é", "code": "c"}).status_code == 400
 
 
 def test_what_the_issuer_refuses_is_said(client, issuer):
-    _, asked = begin(client, issuer)
+    _, asked = client.begin(issuer)
     told = client.get("/sign-in/back", params={"state": asked["state"], "error": "access_denied"})
     assert told.status_code == 403
     assert "access_denied" in told.text
-    _, asked = begin(client, issuer)
+    _, asked = client.begin(issuer)
     issuer.challenge = "another"
+    told = client.get("/sign-in/back", params={"state": asked["state"], "code": "c"})
+    assert told.status_code == 403
+    assert "invalid_grant: used" in told.text
+    _, asked = client.begin(issuer)
+    issuer.refuses = (502, "<html>")
     told = client.get("/sign-in/back", params={"state": asked["state"], "code": "c"})
     assert told.status_code == 503
 
@@ -200,26 +187,12 @@ def test_an_issuer_that_is_not_itself_is_not_trusted(client, issuer, says):
     assert client.get("/sign-in/start").status_code == 503
 
 
-def test_a_token_that_has_ended_signs_out():
-    now = [1_000.0]
-    issuer = DevelopmentIssuer(clock=lambda: now[0])
-    sign_ins = SignIns(clock=lambda: now[0])
-    from trading.pages.client import SignedIn
-
-    token = issuer.token("operator", lifetime_s=60)
-    number = sign_ins.add(SignedIn(issuer.tokens().principal(token), token))
-    request = Request({"type": "http", "headers": [(b"cookie", f"{COOKIE}={number}".encode())]})
-    assert sign_ins.of(request) is not None
-    now[0] += 61
-    assert sign_ins.of(request) is None
-
-
 @pytest.mark.parametrize(
     "to", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:x", "", "/a\nb"]
 )
 def test_no_sign_in_leads_elsewhere(client, issuer, to):
     assert local_path(to) == "/"
-    _, asked = begin(client, issuer, to=to)
+    _, asked = client.begin(issuer, to=to)
     back = client.get("/sign-in/back", params={"state": asked["state"], "code": "c"})
     assert back.headers["location"] == "/"
 

@@ -103,6 +103,15 @@ def serve(
             f"secret has it in {SECRET_VARIABLE} or its _FILE.",
         ),
     ] = "",
+    scope: Annotated[
+        str,
+        typer.Option(
+            "--scope",
+            metavar="NAMES",
+            help="What the pages ask the issuer for, such as 'openid offline_access' where only "
+            "this brings a refresh token.",
+        ),
+    ] = "openid",
     address: Annotated[
         str,
         typer.Option(
@@ -209,7 +218,7 @@ def serve(
         pages_door = (
             _development_door(own_issuer, tuple(driver_of or ()), tuple(operator_of or ()))
             if own_issuer is not None
-            else _oidc_door(issuer, client_id, address, tokens)
+            else _oidc_door(issuer, client_id, scope, address, tokens)
         )
         if pages_door is not None:
             attach_pages(app, pages_door)
@@ -241,9 +250,11 @@ def _development_door(
     return DevelopmentDoor(issuer, lambda: identities)
 
 
-def _oidc_door(issuer: str, client_id: str, address: str, tokens: Tokens) -> Door | None:
+def _oidc_door(
+    issuer: str, client_id: str, scope: str, address: str, tokens: Tokens
+) -> Door | None:
     from trading.errors import OptionError
-    from trading.pages import OidcDoor
+    from trading.pages import IssuerClient, OidcDoor
     from trading.store.requests import secret_of_environment
 
     if not client_id:
@@ -251,13 +262,13 @@ def _oidc_door(issuer: str, client_id: str, address: str, tokens: Tokens) -> Doo
     if not address.startswith(("http://", "https://")):
         expected = "under which browsers reach the pages, such as https://lot.example"
         raise OptionError("address", address, expected)
-    return OidcDoor(
+    client = IssuerClient(
         issuer=issuer,
         client_id=client_id,
         client_secret=secret_of_environment(SECRET_VARIABLE, os.environ),
-        address=address,
-        tokens=tokens,
+        scope=scope,
     )
+    return OidcDoor(client, address=address, tokens=tokens)
 
 
 def _own_issuer(is_wanted: bool, issuer: str, host: str) -> DevelopmentIssuer | None:

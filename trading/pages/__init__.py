@@ -16,12 +16,15 @@ from starlette.types import Scope
 
 from trading.pages import authority, driver, lot, operator, study, trade, trades
 from trading.pages.client import Api
+from trading.pages.oidc import IssuerClient
 from trading.pages.signin import DevelopmentDoor, Door, Identity, OidcDoor
 from trading.pages.site import Page, Site, register
 from trading.pages.socket import guard
 from trading.web.limits import FOR_PROGRAMS
 
-__all__ = ["PAGES", "DevelopmentDoor", "Door", "Identity", "OidcDoor", "attach_pages"]
+__all__ = [
+    "PAGES", "DevelopmentDoor", "Door", "Identity", "IssuerClient", "OidcDoor", "attach_pages",
+]  # fmt: skip
 
 PAGES: tuple[Page, ...] = (
     lot.PAGE,

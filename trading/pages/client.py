@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
@@ -35,12 +35,12 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class SignedIn:
-    """A visitor: whose token it sends."""
+    """A visitor, and the token that it sends; a token that ends may be replaced by its next."""
 
     principal: Principal
-    token: str
+    token: str = field(repr=False)
 
     @property
     def sees(self) -> Hashable:

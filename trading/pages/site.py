@@ -18,7 +18,15 @@ from trading.errors import PeerchargeError
 from trading.pages.client import Api, Drawings, SignedIn
 from trading.pages.parts import empty, icon, link, refusal, tag, text
 from trading.pages.shown import Shown
-from trading.pages.signin import LANGUAGE, OUT, START, DevelopmentDoor, Door, language_of
+from trading.pages.signin import (
+    LANGUAGE,
+    OUT,
+    START,
+    DevelopmentDoor,
+    Door,
+    language_of,
+    plain_page,
+)
 from trading.pages.texts import Texts, languages
 from trading.web.auth import Role, unauthorized
 from trading.web.problems import Problem
@@ -91,11 +99,11 @@ class Visit:
 
     async def get(self, path: str, **query: Any) -> Any:
         """See `Api.get`."""
-        return await self.site.api.get(self._still(), path, **query)
+        return await self.site.api.get(await self._still(), path, **query)
 
     async def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """See `Api.rows`."""
-        return await self.site.api.rows(self._still(), path, **query)
+        return await self.site.api.rows(await self._still(), path, **query)
 
     def drawn(self, key: Hashable, answers: Sequence[Any], make: Callable[[], T]) -> T:
         """See `Drawings.get`; made once for all visitors of this language and zone."""
@@ -104,15 +112,15 @@ class Visit:
 
     async def send(self, method: str, path: str, content: Any = None) -> Any:
         """See `Api.send`."""
-        return await self.site.api.send(self._still(), method, path, content)
+        return await self.site.api.send(await self._still(), method, path, content)
 
-    def _still(self) -> SignedIn:
+    async def _still(self) -> SignedIn:
         """The visitor, as long as this browser is signed in as it was when the page was opened.
 
         Raises:
-            Problem: 401, it signed out, or is somebody else now.
+            Problem: 401, it signed out, or is somebody else now; 503, that cannot be said now.
         """
-        if self.site.door.visitor(self.request) is not self.who:
+        if await self.site.door.visitor(self.request) is not self.who:
             raise unauthorized("this page was opened by somebody who is not signed in any more")
         return self.who
 
@@ -167,7 +175,10 @@ def register(site: Site, page: Page) -> None:
     """Serve a page."""
 
     async def serve(request: Request) -> Response | None:
-        who = site.door.visitor(request)
+        try:
+            who = await site.door.visitor(request)
+        except Problem as error:
+            return plain_page(request, "shell.refused", error)
         if who is None:
             return RedirectResponse(f"{START}?to={quote(_here(request), safe='')}", 303)
         language = language_of(request)
@@ -279,7 +290,7 @@ def _settings(visit: Visit) -> None:
             )
         else:
             roles = ", ".join(visit.text(f"role.{role}") for role in sorted(who.roles))
-            text(f"{who.subject} ({roles})", classes="pc-quiet")
+            text(f"{who.name or who.subject} ({roles})", classes="pc-quiet")
             link(visit.text("shell.sign_out"), OUT)
         named = {name: visit.text(f"shell.theme_{name}") for name in THEMES}
         theme = visit.request.cookies.get(THEME, "auto")

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import socketio
 from nicegui import Client
 
-from trading.pages.signin import COOKIE
+from trading.pages.visitors import COOKIE
 
 _SPEAKS = ("event", "javascript_response", "ack", "log")
 _MARK = "peercharge_guarded"

@@ -365,24 +365,24 @@ def router(site: Site) -> APIRouter:
     """Files of runs, for a browser, which has a cookie and no token."""
     found = APIRouter(include_in_schema=False)
 
-    def passed(request: Request, path: str, accept: str) -> Response:
-        who = site.door.visitor(request)
+    async def passed(request: Request, path: str, accept: str) -> Response:
+        who = await site.door.visitor(request)
         if who is None:
             raise Problem(401, "this needs a sign-in")
         return site.api.file(who, path, accept=accept)
 
     @found.get(PATH + "/{run}/figures/{figure}")
     async def figure(request: Request, run: str, figure: str) -> Response:
-        return passed(request, f"/runs/{_quoted(run)}/figures/{_quoted(figure)}", "*/*")
+        return await passed(request, f"/runs/{_quoted(run)}/figures/{_quoted(figure)}", "*/*")
 
     @found.get(PATH + "/{run}/report")
     async def report(request: Request, run: str) -> Response:
-        return passed(request, f"/runs/{_quoted(run)}/report", "text/html")
+        return await passed(request, f"/runs/{_quoted(run)}/report", "text/html")
 
     @found.get(PATH + "/{run}/tables/{table}")
     async def table(request: Request, run: str, table: str) -> Response:
         form = FORMATS.get(request.query_params.get("as", "csv"), FORMATS["csv"])
-        return passed(request, f"/runs/{_quoted(run)}/tables/{_quoted(table)}/whole", form)
+        return await passed(request, f"/runs/{_quoted(run)}/tables/{_quoted(table)}/whole", form)
 
     return found
 

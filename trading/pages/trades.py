@@ -108,7 +108,7 @@ def router(site: Site) -> APIRouter:
 
     @found.get("/trades.csv")
     async def csv(request: Request, state: str | None = None) -> Response:
-        who = site.door.visitor(request)
+        who = await site.door.visitor(request)
         if who is None:
             raise Problem(401, "this needs a sign-in")
         return await site.api.csv(who, "/trades", name="trades.csv", state=state)

@@ -5,6 +5,7 @@ A token is a JWT signed by the configured issuer. Its claims say who somebody is
     sub                    the caller; in the log of every write
     roles                  a list of `driver`, `aggregator`, `operator`, `authority`; the name of
                            the claim is a setting, dots lead into it (`realm_access.roles`)
+    preferred_username     a name to show to the caller itself
     peercharge_owner       addresses that own accounts on the chain; a driver's vehicles are the
                            sessions whose accounts they own
     peercharge_sessions    session ids besides, for vehicles without an account
@@ -15,10 +16,12 @@ nothing does not exist: `allow` is the only way to a `Principal`.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Protocol
@@ -49,11 +52,12 @@ SESSIONS_CLAIM = "peercharge_sessions"
 MOST_CLAIMED = 500
 LEEWAY_S = 30
 """How far the issuer's clock may be from ours."""
-KEYS_REST_S = 60.0
+KEYS_REST_S = 10.0
 """How long an issuer is not asked again for keys, whatever tokens say."""
+KEYS_HOLD_S = 300.0
+"""After how long keys are asked for again, so that a key that its issuer withdraws is forgotten."""
 VERIFIED_S = 60.0
-"""How long a token that was verified is not verified again; a key that its issuer withdraws is
-trusted for so much longer."""
+"""How long a token that was verified is not verified again."""
 MOST_VERIFIED = 10_000
 LONGEST_LOGGED = 200
 _TIMEOUT_S = 5.0
@@ -83,6 +87,7 @@ class Principal:
         owners: addresses of theirs, in lower case.
         sessions: ids of sessions of theirs.
         expires_at: Unix seconds until which the token holds.
+        name: to show to them; decides nothing, and may be empty.
     """
 
     subject: str
@@ -90,6 +95,7 @@ class Principal:
     owners: frozenset[str] = frozenset()
     sessions: frozenset[str] = frozenset()
     expires_at: int
+    name: str = ""
 
     @property
     def sees_vehicles(self) -> bool:
@@ -115,7 +121,7 @@ class DiscoveredKeys:
     def __init__(self, issuer: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._issuer, self._clock = issuer, clock
         self._keys: tuple[Key, ...] = ()
-        self._asked_at: float | None = None
+        self._asked_at = -math.inf
         self._lock = threading.Lock()
 
     def keys(self, *, again: bool = False) -> Sequence[Key]:
@@ -124,15 +130,19 @@ class DiscoveredKeys:
         Raises:
             Problem: 503, the issuer does not answer and no keys are known.
         """
-        with self._lock:
-            now = self._clock()
-            may_ask = self._asked_at is None or now - self._asked_at >= KEYS_REST_S
-            if may_ask and (again or not self._keys):
-                self._asked_at = now
-                self._ask()
-            if not self._keys:
-                raise Problem(503, "the issuer of tokens does not answer", headers=_soon(1))
-            return self._keys
+        # Whoever has keys that may do does not wait for newer ones that somebody asks for.
+        if self._lock.acquire(blocking=again or not self._keys):
+            try:
+                rested_s = self._clock() - self._asked_at
+                is_wanted = again or not self._keys or rested_s >= KEYS_HOLD_S
+                if is_wanted and rested_s >= KEYS_REST_S:
+                    self._asked_at = self._clock()
+                    self._ask()
+            finally:
+                self._lock.release()
+        if not self._keys:
+            raise Problem(503, "the issuer of tokens does not answer", headers=_soon(1))
+        return self._keys
 
     def _ask(self) -> None:
         try:
@@ -142,7 +152,7 @@ class DiscoveredKeys:
                 if told["issuer"] != self._issuer:
                     raise ValueError(f"it calls itself {told['issuer']!r}")
                 found = client.get(told["jwks_uri"]).raise_for_status().json()
-            self._keys = tuple(KeySet.import_key_set(found).keys)
+            self._keys = _understood(found["keys"])
         except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
             # Keys that are known stay good.
             log.error("issuer's keys cannot be read", issuer=self._issuer, problem=str(error))
@@ -171,7 +181,7 @@ class Tokens:
         """
         if not issuer or not audience:
             raise OptionError("issuer", issuer, "an issuer's URL, and --audience beside it")
-        self._keys, self._path = keys, roles_claim.split(".")
+        self._keys, self._roles_claim = keys, roles_claim
         self._clock = clock
         self._verified: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
         self._lock = threading.Lock()
@@ -210,13 +220,16 @@ class Tokens:
         logged = {"token_of": str(claims.get("sub") or "")[:LONGEST_LOGGED]}
         try:
             self._registry.validate(claims)
+            _refuse_other_kinds(claims)
         except (JoseError, ValueError) as error:
             raise _not_valid(error, logged) from None
-        roles = {Role(name) for name in _texts(self._roles(claims)) if name in set(Role)}
+        roles = {
+            Role(name) for name in _texts(_claim(claims, self._roles_claim)) if name in set(Role)
+        }
         if not roles:
             raise Problem(
                 403,
-                f"the token has no role in its claim {'.'.join(self._path)}",
+                f"the token has no role in its claim {self._roles_claim}",
                 "Have one of " + ", ".join(Role) + " given to this account at the issuer.",
                 logged=logged,
             )
@@ -226,6 +239,7 @@ class Tokens:
             owners=frozenset(name.lower() for name in _texts(claims.get(OWNER_CLAIM))),
             sessions=frozenset(_texts(claims.get(SESSIONS_CLAIM))),
             expires_at=int(claims["exp"]),
+            name=next(iter(_texts(claims.get("preferred_username"))), ""),
         )
         with self._lock:
             self._verified[token] = self._clock(), found
@@ -245,11 +259,52 @@ class Tokens:
                 return found[0]
         raise ValueError("it is signed by a key that the issuer does not have")
 
-    def _roles(self, claims: Mapping[str, Any]) -> object:
-        found: object = claims
-        for part in self._path:
-            found = found.get(part) if isinstance(found, Mapping) else None
-        return found
+
+def _understood(found: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:
+    """The keys that signatures can be checked by; others are passed over (RFC 7517, section 5).
+
+    Raises:
+        ValueError: there are none.
+    """
+    keys: list[Key] = []
+    for one in found:
+        if one.get("use", "sig") == "sig":
+            with suppress(JoseError, ValueError, KeyError, TypeError):
+                keys += KeySet.import_key_set({"keys": [dict(one)]}).keys
+    if not keys:
+        raise ValueError("it has no key for signatures")
+    return tuple(keys)
+
+
+def _refuse_other_kinds(claims: Mapping[str, Any]) -> None:
+    """An issuer signs other things for the same people, which are no leave to do anything.
+
+    Raises:
+        ValueError: it is an ID token, or one that only brings others.
+    """
+    kind = claims.get("typ", "")
+    if "at_hash" in claims or "c_hash" in claims or str(kind).lower() in _OTHER_KINDS:
+        raise ValueError("it is not an access token")
+
+
+_OTHER_KINDS = frozenset({"id", "refresh", "offline", "logout"})
+"""What Keycloak calls tokens of other kinds in their claim `typ`."""
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> object:
+    """A claim; dots lead into one, unless they belong to its name as they stand.
+
+    >>> _claim({"a": {"b.c": 1}}, "a.b.c"), _claim({"https://a.b/roles": 2}, "https://a.b/roles")
+    (1, 2)
+    """
+    if name in claims:
+        return claims[name]
+    ends = [at for at, sign in enumerate(name) if sign == "."]
+    for at in reversed(ends):
+        inner = claims.get(name[:at])
+        if isinstance(inner, Mapping):
+            return _claim(inner, name[at + 1 :])
+    return None
 
 
 def unauthorized(detail: str, logged: Mapping[str, str] | None = None) -> Problem:
