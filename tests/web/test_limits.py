@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tools import PATIENCE_S
 from trading.web.kept import Kept, Remembered
-from trading.web.limits import CALLERS_KEPT, RateLimit
+from trading.web.limits import CALLERS_KEPT, Places, RateLimit, Turns
 
 
 @given(
@@ -105,3 +107,38 @@ def test_nothing_is_remembered_of_what_failed():
             continue
         raise AssertionError("the failure was swallowed")
     assert remembered.get("a", lambda: 1) == 1
+
+
+def test_a_place_is_there_again_once_it_is_given_back():
+    places = Places(2)
+    assert [places.take("a") for _ in range(3)] == [True, True, False]
+    assert places.take("b")
+    places.give_back("a")
+    assert [places.take("a") for _ in range(2)] == [True, False]
+
+
+def test_one_callers_many_requests_leave_room_for_anothers():
+    """While a caller's are worked on, so many at once, another's is not kept waiting."""
+    turns, under_way, most = Turns(2), Counter(), Counter()
+    ended: list[str] = []
+
+    async def request(who: str) -> None:
+        async with turns.of(who):
+            under_way[who] += 1
+            most[who] = max(most[who], under_way[who])
+            await asyncio.sleep(0.01)
+            under_way[who] -= 1
+        ended.append(who)
+
+    async def run() -> None:
+        many = [asyncio.create_task(request("many")) for _ in range(20)]
+        await asyncio.sleep(0.005)
+        many[-1].cancel()
+        await request("one")
+        await asyncio.gather(*many, return_exceptions=True)
+
+    asyncio.run(run())
+    assert most == {"many": 2, "one": 1}
+    assert ended.index("one") <= 4
+    assert ended.count("many") == 19
+    assert turns._of == {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import delete, insert, select
 
+from tests.tools import PATIENCE_S
 from tests.web.lot import Api, api_over, copy_of
 from trading.store import open_database
 from trading.store.schema import MIRROR_EVENTS
@@ -121,3 +123,27 @@ def test_a_stream_ends_with_its_token(filled):
 def test_an_id_that_is_none_is_refused(api, last):
     headers = {"Accept": "text/event-stream", "Last-Event-ID": last}
     assert api.get("/events", headers=headers).status_code == 422
+
+
+def test_one_caller_has_so_many_streams_and_no_more(filled, monkeypatch):
+    monkeypatch.setattr("trading.web.app.MOST_STREAMS", 2)
+    with api_over(filled.file) as api:
+        headers = api.bearer("operator") | {"Accept": "text/event-stream"}
+
+        def another() -> int:
+            with api.client.stream("GET", "/api/v1/events", headers=headers) as answer:
+                if answer.status_code != 200:
+                    assert answer.headers["content-type"] == "application/problem+json"
+                    assert "retry-after" in answer.headers
+                return answer.status_code
+
+        with stream(api), stream(api):
+            assert another() == 429
+            # Others have their own, and a list is no stream.
+            with stream(api, "authority"):
+                assert api.get("/events").status_code == 200
+        # Their places are free again once the service has seen them leave.
+        until = time.monotonic() + PATIENCE_S
+        while another() != 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from trading.errors import StoreError
 from trading.web.auth import Tokens, guard_of
 from trading.web.issuer import DevelopmentIssuer
-from trading.web.limits import RateLimit, SecurityHeaders
+from trading.web.limits import Places, RateLimit, SecurityHeaders, Turns
 from trading.web.problems import Problem, ProblemOut, answer_problems, refused
 from trading.web.routes import (
     acts,
@@ -31,7 +31,7 @@ from trading.web.routes import (
 )
 from trading.web.rows import HealthOut
 from trading.web.source import Source
-from trading.web.streams import Pulse
+from trading.web.streams import MOST_STREAMS, Pulse
 from trading.web.writes import WriteLog
 
 VERSION = "1"
@@ -53,6 +53,8 @@ BURST = 400
 """Requests that one caller may send a second, and at once."""
 AT_THE_DOOR = 4
 """Requests to the engine that are under way: it stores one after another."""
+TURNS = 8
+"""Requests of one caller that are worked on at once; with many, everybody else would wait."""
 
 
 def create_app(
@@ -86,6 +88,7 @@ def create_app(
         "events": Pulse(source, events.Chain(source)),
         "journal": Pulse(source, journal.Journal(source)),
     }
+    app.state.streams, app.state.turns = Places(MOST_STREAMS), Turns(TURNS)
     app.state.at_the_door = asyncio.Semaphore(AT_THE_DOOR)
     app.state.rates = rates if rates is not None else RateLimit(PER_S, BURST)
     answer_problems(app)

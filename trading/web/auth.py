@@ -385,9 +385,11 @@ class GuardedRoute(APIRoute):
         guard = guard_of(self)
 
         async def guarded(request: Request) -> Response:
-            if guard is not None:
-                await guard.check(request)
-            return await handle(request)
+            if guard is None:
+                return await handle(request)
+            principal = await guard.check(request)
+            async with request.app.state.turns.of(principal.subject):
+                return await handle(request)
 
         return guarded
 

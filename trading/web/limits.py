@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
@@ -67,6 +69,54 @@ class RateLimit:
                 bucket.tokens -= 1
                 return 0.0
             return (1 - bucket.tokens) / self._per_s
+
+
+class Places:
+    """So many at once for each caller, such as open streams.
+
+    Attributes:
+        most: so many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self._taken = most, Counter[str]()
+
+    def take(self, caller: str) -> bool:
+        """Take a place; False where the caller has all of its own."""
+        if self._taken[caller] >= self.most:
+            return False
+        self._taken[caller] += 1
+        return True
+
+    def give_back(self, caller: str) -> None:
+        """Give back a place that was taken."""
+        self._taken[caller] -= 1
+        if not self._taken[caller]:
+            del self._taken[caller]
+
+
+class Turns:
+    """Lets so many requests of each caller be worked on at once; its others wait for their turn.
+
+    A rate bounds how many come; this, how much of the machine they can have while others ask.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._of: dict[str, tuple[asyncio.Semaphore, list[None]]] = {}
+
+    @asynccontextmanager
+    async def of(self, caller: str) -> AsyncIterator[None]:
+        """A turn of a caller's, until the context ends."""
+        turn, waiting = self._of.setdefault(caller, (asyncio.Semaphore(self._most), []))
+        waiting.append(None)
+        try:
+            async with turn:
+                yield
+        finally:
+            waiting.pop()
+            if not waiting:
+                del self._of[caller]
 
 
 class SecurityHeaders:

@@ -18,15 +18,20 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from trading.web.auth import Principal
 from trading.web.formats import EVENTS, LIST_ANSWERS
+from trading.web.limits import Places
+from trading.web.problems import Problem
 from trading.web.source import Source
 
 POLL_S = 0.5
 BEAT_S = 15.0
 AT_ONCE = 200
 """Rows that are read from the database together."""
+MOST_STREAMS = 50
+"""Open streams of one caller; more are refused, or one caller could have every connection."""
 BEGINNING = "0"
 """The place before the first."""
 
@@ -98,15 +103,35 @@ class Pulse:
 
 
 async def answer_stream(
-    source: Source, who: Principal, feed: Feed[Any], pulse: Pulse, *, last_id: str
+    source: Source, who: Principal, feed: Feed[Any], pulse: Pulse, places: Places, *, last_id: str
 ) -> StreamingResponse:
-    """A stream of what comes from now on, or after `last_id`."""
+    """A stream of what comes from now on, or after `last_id`.
+
+    Raises:
+        Problem: 429, the caller has all open that it may.
+    """
     place = last_id or await run_in_threadpool(_newest, source, feed)
-    return StreamingResponse(
-        _messages(source, who, feed, pulse, place),
-        media_type=EVENTS,
-        headers={"X-Accel-Buffering": "no"},
-    )
+    if not places.take(who.subject):
+        raise Problem(
+            429, f"{places.most} streams of yours are open", "End one of them first.",
+            headers={"Retry-After": "10"},
+        )  # fmt: skip
+    return _Stream(_messages(source, who, feed, pulse, place), places, who.subject)
+
+
+class _Stream(StreamingResponse):
+    """A stream that gives its place back, however it ends."""
+
+    def __init__(self, messages: AsyncIterator[str], places: Places, caller: str) -> None:
+        super().__init__(messages, media_type=EVENTS, headers={"X-Accel-Buffering": "no"})
+        self._places, self._caller = places, caller
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `starlette.responses.StreamingResponse`."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._places.give_back(self._caller)
 
 
 async def _messages(

@@ -146,6 +146,13 @@ def orders_at(source: Source, connection: Connection, at_s: int) -> list[OrderRo
     seen = _seen(source, connection, gate_s, start_s + step)
     if seen is None:
         return []
+    rows: list[OrderRow] = source.remembered.get(
+        ("orders", seen.basis, start_s), lambda: _orders(source.publication, seen, start_s)
+    )
+    return rows
+
+
+def _orders(publication: Publication, seen: Seen, start_s: int) -> list[OrderRow]:
     present = seen.present
     offers = interval_offers(publication, present, seen.ledger, start_s=start_s)
     if offers is None:

@@ -58,8 +58,10 @@ async def list_events(
     """
     if accepted(request, (*TABLES, EVENTS)) == EVENTS:
         feed = Chain(source, name=name, batch_id=batch_id)
-        pulse = request.app.state.pulses["events"]
-        return await answer_stream(source, who, feed, pulse, last_id=last_event_id)
+        state = request.app.state
+        return await answer_stream(
+            source, who, feed, state.pulses["events"], state.streams, last_id=last_event_id
+        )
 
     def read() -> Paged[EventRow]:
         columns = MIRROR_EVENTS.c

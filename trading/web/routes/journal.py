@@ -50,8 +50,11 @@ async def list_journal(
     who may list them; a driver gets its own, and batches with a trade of its own.
     """
     if accepted(request, (*TABLES, EVENTS)) == EVENTS:
-        feed, pulse = Journal(source, name=name), request.app.state.pulses["journal"]
-        return await answer_stream(source, who, feed, pulse, last_id=last_event_id)
+        feed = Journal(source, name=name)
+        state = request.app.state
+        return await answer_stream(
+            source, who, feed, state.pulses["journal"], state.streams, last_id=last_event_id
+        )
 
     def read() -> Paged[EntryRow]:
         query = select(JOURNAL)

@@ -86,8 +86,9 @@ def list_orders(
     """
     with source.look() as connection:
         at_s = source.lot_time_s(connection) if at is None else unix_s(at)
+        step = source.publication.rules.interval_s
         rows: list[OrderRow] = source.kept.get(
-            ("orders", at_s), lambda: orders_at(source, connection, at_s)
+            ("orders", at_s // step), lambda: orders_at(source, connection, at_s)
         )
         if not who.sees_vehicles:
             own = source.own(connection, who).sessions
