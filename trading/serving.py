@@ -48,8 +48,9 @@ START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
 SWITCH_S = 0.0005
 COLLECTED_EVERY_S = 600.0
-_THRESHOLDS = (10_000, 5, 1_000_000)
-"""Of the generations: the oldest one is left to `_collect`."""
+_THRESHOLDS = (10_000, 5, 20)
+"""Of the generations: a million containers more than there were, or some 500 pages that were opened
+and left, are collected at once; what grows slowly is left to `_collect`."""
 PROBLEM = "application/problem+json"
 
 
@@ -253,7 +254,8 @@ def answer_between_work() -> None:
     A thread of Python gives way after 5 ms, and a request waits for that several times. And a
     collection of garbage looks at everything that the process holds: with the pages of 160 visitors
     that stopped all answers for half a second, several times a minute. So what is there now is left
-    out of it for good, and of what lives long garbage is collected every `COLLECTED_EVERY_S`.
+    out of it for good, and of what lives long garbage is collected every `COLLECTED_EVERY_S`, or
+    when there is much of it.
     """
     sys.setswitchinterval(SWITCH_S)
     gc.collect()

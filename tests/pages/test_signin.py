@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from starlette.requests import Request
 
 from tests.pages.issuer import ADDRESS, ISSUER, Browser, FakeIssuer, client_of
-from trading.pages.signin import DevelopmentDoor, Identity, local_path
+from trading.pages.signin import START, DevelopmentDoor, Identity, local_path, plain_page
 from trading.web import DevelopmentIssuer, Role
+from trading.web.problems import Problem
 
 
 @pytest.fixture
@@ -209,3 +211,19 @@ def test_during_development_one_is_whom_one_likes():
     assert client.get("/who").json() == "driver-a"
     client.get("/sign-in/start", params={"as": "nobody"})
     assert client.get("/who").json() == "aggregator"
+
+
+def test_who_has_only_to_wait_is_asked_again_and_not_to_sign_in():
+    asked = Request({"type": "http", "headers": []})
+    wait = plain_page(
+        asked, "shell.refused", Problem(429, "too many", headers={"Retry-After": "2"})
+    )
+    assert (wait.status_code, wait.headers["refresh"], wait.headers["retry-after"]) == (
+        429,
+        "2",
+        "2",
+    )
+    assert START not in wait.body.decode()
+    refused = plain_page(asked, "shell.refused", Problem(403, "the token has no role"))
+    assert "refresh" not in refused.headers
+    assert START in refused.body.decode()

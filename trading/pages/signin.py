@@ -222,17 +222,23 @@ def _state_cookie(state: str) -> str:
 
 
 def plain_page(request: Request, key: str, error: Problem | None = None) -> Response:
-    """A page with one sentence, what the matter is, and the way to sign in."""
+    """A page with one sentence, what the matter is, and the way to sign in.
+
+    Where it is only to wait, the browser asks again by itself.
+    """
     texts = Texts(language_of(request))
     said = "" if error is None else f"<p lang='en'>{escape(error.detail)}.</p>"
+    wait_s = "" if error is None else error.headers.get("Retry-After", "")
+    way = f"<p><a href='{START}'>{escape(texts('shell.sign_in'))}</a></p>" if not wait_s else ""
     content = (
         f"<!doctype html><html lang='{texts.language}'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>peercharge</title><link rel='stylesheet' href='/pages/static/pages.css'></head>"
         f"<body><main class='pc-plain'><h1>peercharge</h1><p>{escape(texts(key))}</p>{said}"
-        f"<p><a href='{START}'>{escape(texts('shell.sign_in'))}</a></p></main></body></html>"
+        f"{way}</main></body></html>"
     )
-    return HTMLResponse(content, 200 if error is None else error.status)
+    headers = {"Retry-After": wait_s, "Refresh": wait_s} if wait_s else {}
+    return HTMLResponse(content, 200 if error is None else error.status, headers)
 
 
 def local_path(to: str) -> str:

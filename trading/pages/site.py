@@ -29,11 +29,14 @@ from trading.pages.signin import (
 )
 from trading.pages.texts import Texts, languages
 from trading.web.auth import Role, unauthorized
+from trading.web.limits import RateLimit
 from trading.web.problems import Problem
 
 THEME, ZONE = "peercharge_theme", "peercharge_zone"
 THEMES = ("auto", "light", "dark")
 REFRESH_S = 1.0
+LOADS_PER_S, LOADS_AT_ONCE = 10.0, 200
+"""Pages that one visitor may open; each takes some 0.4 MB until it is closed, or for a minute."""
 
 T = TypeVar("T")
 
@@ -69,6 +72,7 @@ class Site:
         pages: all of them, in the order of the navigation.
         note_key: of the text that says what is simulated here.
         drawings: what visitors share of what is made of answers.
+        loads: how many pages one visitor may open; each takes room here until it is closed.
     """
 
     api: Api
@@ -76,6 +80,7 @@ class Site:
     pages: tuple[Page, ...]
     note_key: str = "shell.note"
     drawings: Drawings = field(default_factory=Drawings)
+    loads: RateLimit = field(default_factory=lambda: RateLimit(LOADS_PER_S, LOADS_AT_ONCE))
 
 
 class Visit:
@@ -181,6 +186,12 @@ def register(site: Site, page: Page) -> None:
             return plain_page(request, "shell.refused", error)
         if who is None:
             return RedirectResponse(f"{START}?to={quote(_here(request), safe='')}", 303)
+        wait_s = site.loads.take(who.principal.subject)
+        if wait_s:
+            soon = {"Retry-After": str(round(wait_s + 1))}
+            return plain_page(
+                request, "shell.refused", Problem(429, "too many pages at once", headers=soon)
+            )
         language = language_of(request)
         zone = _zone(request.cookies.get(ZONE, ""))
         visit = Visit(site, who, request, shown=Shown(language, zone or ZoneInfo("UTC")))
