@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
+from tests.databases import At
 from tests.durable.lot import found, operator_keys
 from tests.durable.small import operator_of, small_engine
 from tests.tools import PATIENCE_S
@@ -28,20 +29,20 @@ from trading.store.schema import SIGNATURES, TRANSACTIONS, VERDICTS
 class Stage:
     """An engine with its exchange, and whoever sits in the seats."""
 
-    def __init__(self, network: Network, folder: Path, stack: ExitStack) -> None:
-        self.folder, self.stack = folder, stack
+    def __init__(self, network: Network, folder: Path, stack: ExitStack, at: At) -> None:
+        self.folder, self.stack, self.at = folder, stack, at
         self.network = network
         self._databases: list[Database] = []
         self.consortium: Consortium = found(network)
         self.engine: Engine = small_engine(
-            stack.enter_context(open_database(str(folder / "engine.db"))), self.consortium
+            stack.enter_context(open_database(at("engine"))), self.consortium
         )
         self._databases.append(self.engine.database)
         self.url = stack.enter_context(serve_engine(self.engine, listen="127.0.0.1:0"))
         self.keys: list[Key] = operator_keys()
 
     def operator(self, number: int, **options: Any) -> OperatorService:
-        database = self.stack.enter_context(open_database(str(self.folder / f"{number}.db")))
+        database = self.stack.enter_context(open_database(self.at(str(number))))
         self._databases.append(database)
         url = options.pop("url", self.url)
         operator = operator_of(database, self.consortium, self.keys[number], url, **options)

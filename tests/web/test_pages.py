@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text, create_engine, insert, select
 
-from tests.web.lot import api_over, copy_of
+from tests.web.lot import api_over
 from trading.store import open_database
 from trading.store.schema import MIRROR_EVENTS
 from trading.web.pages import _cut, page_of_query, page_of_rows
@@ -123,10 +123,9 @@ def test_the_next_page_is_in_the_header_too(api):
     assert following.json()["items"] == api.items("/trades", params={"limit": 6})[3:6]
 
 
-def test_paging_goes_on_while_an_engine_writes(filled, tmp_path):
+def test_paging_goes_on_while_an_engine_writes(copied):
     """Events that the mirror adds between two pages neither move nor hide a row."""
-    copy = copy_of(filled.file, tmp_path)
-    with api_over(copy) as api, open_database(str(copy)) as database:
+    with api_over(copied) as api, open_database(copied) as database:
         before = [event["id"] for event in api.all_items("/events", limit=1000)]
         seen, cursor, number = [], None, 0
         while True:
