@@ -1,7 +1,8 @@
 """Databases of either kind for tests, each with a name of its own and empty.
 
 PostgreSQL's are made beside the empty one that `PEERCHARGE_TEST_POSTGRES` names, by a role that may
-make databases, and dropped afterwards; without it those of SQLite are all there is.
+make databases (PostgreSQL 15 or later), and dropped afterwards; without it those of SQLite are all
+there is.
 
 PEERCHARGE_TEST_POSTGRES=postgresql+psycopg://postgres@127.0.0.1:5432/engine pytest ...
 """
@@ -40,7 +41,11 @@ def databases(kind: str, folder: Path) -> Iterator[At]:
     def at(name: str) -> str:
         if name not in made:
             made[name] = f"peercharge_{uuid.uuid4().hex}"
-            _run(f'CREATE DATABASE "{made[name]}"')
+            # Its texts are ordered as people do, which no order of ours may hang on.
+            _run(
+                f'CREATE DATABASE "{made[name]}" TEMPLATE template0 '
+                "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+            )
         place = make_url(URL).set(database=made[name])
         return place.render_as_string(hide_password=False)
 
