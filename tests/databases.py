@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, insert, make_url, select
+from sqlalchemy import create_engine, func, insert, make_url, select
 
 from trading.store import open_database
 from trading.store.schema import metadata
@@ -77,3 +77,8 @@ def copy_rows(source: str, target: str) -> None:
             rows = [dict(row) for row in read.execute(select(table)).mappings()]
             if rows:
                 write.execute(insert(table), rows)
+            counted = table.autoincrement_column
+            if rows and counted is not None and write.dialect.name == "postgresql":
+                # Numbers go on after those that were copied.
+                sequence = func.pg_get_serial_sequence(table.name, counted.name)
+                write.execute(select(func.setval(sequence, max(r[counted.name] for r in rows))))

@@ -20,7 +20,7 @@ from tests.tools import PATIENCE_S
 from trading.errors import StoreError
 from trading.store import Database, open_database, upgrade
 from trading.store.database import _config
-from trading.store.schema import BATCHES, IDENTITY, QUESTIONS, VERDICTS, metadata
+from trading.store.schema import BATCHES, IDENTITY, JOURNAL, QUESTIONS, VERDICTS, metadata
 from trading.store.sessions import SessionStore
 
 THREADS = 4
@@ -66,13 +66,20 @@ def test_what_the_first_version_wrote_is_there_after_an_upgrade(url: str) -> Non
             open_database(url, alone=alone),
         ):
             pass
-    assert upgrade(url) == ("0001", "0002")
+    assert upgrade(url) == ("0001", "0003")
     with open_database(url) as database, database.begin() as connection:
         assert dict(connection.execute(select(VERDICTS)).mappings().one()) == {
             **verdict,
             "outcomes": "{}",
         }
         assert dict(connection.execute(select(BATCHES)).mappings().one()) == batch
+        entry = connection.execute(select(JOURNAL)).one()
+        assert (entry.number, entry.name, entry.batch_id, entry.at) == (
+            1,
+            "BatchWritten",
+            "0x1",
+            1.25,
+        )
         connection.execute(
             insert(QUESTIONS).values(
                 batch_id="0x1",
