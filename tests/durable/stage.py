@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ import httpx
 from sqlalchemy import select
 
 from tests.databases import At
-from tests.durable.lot import found, operator_keys
+from tests.durable.lot import await_mined, found, operator_keys
 from tests.durable.small import operator_of, small_engine
 from tests.tools import PATIENCE_S
 from trading.chain import BatchState, Consortium, Key, Network, SeatSignature
@@ -23,7 +22,7 @@ from trading.engine.service import Engine
 from trading.operators.exchange import PATH, SignatureIn
 from trading.operators.service import OperatorService
 from trading.store import Database, open_database
-from trading.store.schema import SIGNATURES, TRANSACTIONS, VERDICTS
+from trading.store.schema import SIGNATURES, VERDICTS
 
 
 class Stage:
@@ -59,18 +58,7 @@ class Stage:
         So whoever acts next sees it, however slow the node is.
         """
         look()
-        until = time.monotonic() + PATIENCE_S
-        while self._is_under_way():
-            assert time.monotonic() < until, "the node does not mine what was sent"
-            time.sleep(0.005)
-
-    def _is_under_way(self) -> bool:
-        sent: list[str] = []
-        for database in self._databases:
-            with database.look() as connection:
-                which = select(TRANSACTIONS.c.hash).where(TRANSACTIONS.c.state == "sent")
-                sent += connection.execute(which).scalars()
-        return bool(sent) and None in self.network.outcomes(sent)
+        await_mined(self.network, *self._databases)
 
     def until(self, is_so: Callable[[], object], *acts: Callable[[], object]) -> None:
         """Let the engine and others act in turn until something is so."""

@@ -16,6 +16,7 @@ from tests.durable.lot import (
     AUTHORITY,
     MARKET,
     PSEUDONYMS,
+    await_mined,
     drive,
     engine_of,
     found,
@@ -301,9 +302,12 @@ def test_end_that_left_the_chain_is_taken_up_again(network: Network, tmp_path: P
             for one in nodes:
                 for signed in one.poll():
                     engine.clerk.take(signed)
+            await_mined(network, database)
             snapshot = network.ask("evm_snapshot")
             engine.look()
         engine.look()
+        # A node that goes back while it mines has a hole in its chain ever after.
+        await_mined(network, database)
         network.ask("evm_revert", snapshot)
         for _ in range(20):
             network.ask("evm_mine")
