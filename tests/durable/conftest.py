@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import databases
 from tests.durable.stage import Stage
 from tests.tools import need_tool
 from trading.chain import Network, open_network
@@ -33,7 +34,13 @@ def network(node: str) -> Iterator[Network]:
 
 
 @pytest.fixture
-def stage(network: Network, tmp_path: Path) -> Iterator[Stage]:
+def database_kind() -> str:
+    """Which databases a stage has; a module may ask for both kinds."""
+    return "sqlite"
+
+
+@pytest.fixture
+def stage(network: Network, tmp_path: Path, database_kind: str) -> Iterator[Stage]:
     """A founded consortium with its engine, whose operators a test seats."""
-    with ExitStack() as stack:
-        yield Stage(network, tmp_path, stack)
+    with databases(database_kind, tmp_path) as at, ExitStack() as stack:
+        yield Stage(network, tmp_path, stack, at)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from sqlalchemy import select
 
+from tests.tools import PATIENCE_S
 from trading.chain import Consortium, Key, Network, PriceBand, deploy, open_network
 from trading.chain.deployments import Deployment, write_deployment
 from trading.data import load_sessions, sample_path
@@ -19,6 +21,7 @@ from trading.engine.simulated_drivers import SimulatedDrivers
 from trading.operators import OperatorNode, Pseudonyms, demonstration_salts
 from trading.publication import Publication, read_publication
 from trading.store import Database
+from trading.store.schema import TRANSACTIONS
 
 SEED = 0
 MARKET: Publication = read_publication(None)
@@ -116,6 +119,21 @@ def drive(engine: Engine, nodes: list[OperatorNode], *, seconds: float = 240.0) 
             for signed in node.poll():
                 assert not engine.clerk.take(signed)
         engine.look()
+
+
+def await_mined(network: Network, *databases: Database) -> None:
+    """Wait until the node has mined all that was sent out of these databases."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        sent: list[str] = []
+        for database in databases:
+            with database.look() as connection:
+                which = select(TRANSACTIONS.c.hash).where(TRANSACTIONS.c.state == "sent")
+                sent += connection.execute(which).scalars()
+        if not sent or None not in network.outcomes(sent):
+            return
+        assert time.monotonic() < until, "the node does not mine what was sent"
+        time.sleep(0.005)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

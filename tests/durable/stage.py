@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,7 +11,8 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
-from tests.durable.lot import found, operator_keys
+from tests.databases import At
+from tests.durable.lot import await_mined, found, operator_keys
 from tests.durable.small import operator_of, small_engine
 from tests.tools import PATIENCE_S
 from trading.chain import BatchState, Consortium, Key, Network, SeatSignature
@@ -22,26 +22,26 @@ from trading.engine.service import Engine
 from trading.operators.exchange import PATH, SignatureIn
 from trading.operators.service import OperatorService
 from trading.store import Database, open_database
-from trading.store.schema import SIGNATURES, TRANSACTIONS, VERDICTS
+from trading.store.schema import SIGNATURES, VERDICTS
 
 
 class Stage:
     """An engine with its exchange, and whoever sits in the seats."""
 
-    def __init__(self, network: Network, folder: Path, stack: ExitStack) -> None:
-        self.folder, self.stack = folder, stack
+    def __init__(self, network: Network, folder: Path, stack: ExitStack, at: At) -> None:
+        self.folder, self.stack, self.at = folder, stack, at
         self.network = network
         self._databases: list[Database] = []
         self.consortium: Consortium = found(network)
         self.engine: Engine = small_engine(
-            stack.enter_context(open_database(str(folder / "engine.db"))), self.consortium
+            stack.enter_context(open_database(at("engine"))), self.consortium
         )
         self._databases.append(self.engine.database)
         self.url = stack.enter_context(serve_engine(self.engine, listen="127.0.0.1:0"))
         self.keys: list[Key] = operator_keys()
 
     def operator(self, number: int, **options: Any) -> OperatorService:
-        database = self.stack.enter_context(open_database(str(self.folder / f"{number}.db")))
+        database = self.stack.enter_context(open_database(self.at(str(number))))
         self._databases.append(database)
         url = options.pop("url", self.url)
         operator = operator_of(database, self.consortium, self.keys[number], url, **options)
@@ -58,18 +58,7 @@ class Stage:
         So whoever acts next sees it, however slow the node is.
         """
         look()
-        until = time.monotonic() + PATIENCE_S
-        while self._is_under_way():
-            assert time.monotonic() < until, "the node does not mine what was sent"
-            time.sleep(0.005)
-
-    def _is_under_way(self) -> bool:
-        sent: list[str] = []
-        for database in self._databases:
-            with database.look() as connection:
-                which = select(TRANSACTIONS.c.hash).where(TRANSACTIONS.c.state == "sent")
-                sent += connection.execute(which).scalars()
-        return bool(sent) and None in self.network.outcomes(sent)
+        await_mined(self.network, *self._databases)
 
     def until(self, is_so: Callable[[], object], *acts: Callable[[], object]) -> None:
         """Let the engine and others act in turn until something is so."""

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from tests.databases import KINDS
 from tests.durable.small import lying, operator_of
 from tests.durable.stage import Stage, said, votes_of
 from tests.tools import PATIENCE_S
@@ -28,6 +29,12 @@ from trading.store import open_database
 from trading.store.schema import QUESTIONS, VERDICTS
 
 pytestmark = pytest.mark.node
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
 
 TOKEN = "the token of the operator's people"
 WHO = "duty officer"
@@ -202,14 +209,14 @@ def test_a_question_ends_when_the_others_have_decided(stage: Stage) -> None:
 
 def test_a_question_stands_over_a_restart_however_the_node_is_started(stage: Stage) -> None:
     others = [stage.operator(number) for number in (1, 2)]
-    with open_database(str(stage.folder / "own.db")) as database:
+    with open_database(stage.at("own")) as database:
         first = operator_of(
             database, stage.consortium, stage.keys[0], stage.url, asks="all", ask_for_s=60.0
         )
         stage.closing(first)
         batch_id = first_question(stage, first)
         (question,) = asked(first)
-    with open_database(str(stage.folder / "own.db")) as database:
+    with open_database(stage.at("own")) as database:
         again = operator_of(database, stage.consortium, stage.keys[0], stage.url)
         stage.closing(again)
         again.look()

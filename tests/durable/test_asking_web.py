@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from structlog.testing import capture_logs
 
+from tests.databases import KINDS
 from tests.durable.lot import MARKET, PSEUDONYMS
 from tests.durable.stage import Stage
 from tests.durable.test_asking import TOKEN, asked, first_question
@@ -25,6 +26,11 @@ from trading.operators.service import OperatorService
 from trading.web import DevelopmentIssuer, Source, create_app, nodes_at
 
 pytestmark = pytest.mark.node
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +80,7 @@ def town(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
             for one in (asking, other)
         ]
         nodes = stack.enter_context(nodes_at([*served, away], token=TOKEN))
-        file = stage.folder / "engine.db"
+        file = stage.at("engine")
         api = stack.enter_context(api_over(file, nodes=nodes, kept_s=0.0))
         yield Town(
             stage=stage,
@@ -176,7 +182,7 @@ def test_what_the_node_refuses_is_told_with_its_sentence(town: Town) -> None:
 def test_a_service_with_another_token_or_no_node_says_whom_to_ask(stage: Stage) -> None:
     operator = stage.operator(0, asks="all")
     stage.engine.look()
-    file, mine = stage.folder / "engine.db", operator.key.address
+    file, mine = stage.at("engine"), operator.key.address
     path = f"/operator-nodes/{mine}/batches"
     with (
         serve_operator(operator, listen="127.0.0.1:0", people=TOKEN) as served,
@@ -201,7 +207,7 @@ def test_a_node_that_went_away_may_have_the_answer(stage: Stage) -> None:
         served = ExitStack()
         address = served.enter_context(serve_operator(operator, listen="127.0.0.1:0", people=TOKEN))
         nodes = stack.enter_context(nodes_at([address], token=TOKEN))
-        api = stack.enter_context(api_over(stage.folder / "engine.db", nodes=nodes, kept_s=0.0))
+        api = stack.enter_context(api_over(stage.at("engine"), nodes=nodes, kept_s=0.0))
         assert api.items("/operator-nodes")[0]["operator"] == mine
         served.close()
         (row,) = api.items("/operator-nodes", owners=[mine])

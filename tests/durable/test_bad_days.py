@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from eth_account import Account
 from typer.testing import CliRunner, Result
 
 from tests.durable.lot import AUTHORITY, deployment_of, drive, engine_of, found, nodes_of, sessions
+from tests.durable.test_hardened import running
 from tests.network.bad_nodes import page, serving
 from tests.tools import PATIENCE_S
 from trading.chain import Consortium, Key, Network, open_network
@@ -174,17 +174,12 @@ def test_node_goes_away_for_a_while(
         with monkeypatch.context() as away:
             for name in ("call", "answers", "block_number", "now", "block_hash", "mined_count"):
                 away.setattr(network, name, gone)
-            stop = threading.Event()
-            thread = threading.Thread(target=engine.run, args=(stop,))
-            thread.start()
-            until = time.monotonic() + PATIENCE_S
-            while not engine.heartbeat.problem and time.monotonic() < until:
-                time.sleep(0.05)
-            assert engine.heartbeat.problem == "the node is gone"
-            stop.set()
-            engine.wake.set()
-            thread.join(PATIENCE_S)
-            assert not thread.is_alive()
+            with running(engine) as failures:
+                until = time.monotonic() + PATIENCE_S
+                while not engine.heartbeat.problem and time.monotonic() < until:
+                    time.sleep(0.05)
+                assert engine.heartbeat.problem == "the node is gone"
+            assert failures == []
         drive(engine, operators)
         assert set(engine.trades()["status"]) == {"settled"}
         assert audit(consortium, database=database).differences == ()

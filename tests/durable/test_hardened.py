@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from tests.durable.lot import (
     AUTHORITY,
     MARKET,
     PSEUDONYMS,
+    await_mined,
     drive,
     engine_of,
     found,
@@ -128,6 +131,27 @@ STRANGE: dict[str, dict[str, Any]] = {
 }
 
 
+@contextmanager
+def running(service: Engine | OperatorService) -> Iterator[list[BaseException]]:
+    """A service in a thread until the context ends, however it does; gives what ended it itself."""
+    stop, failures = threading.Event(), list[BaseException]()
+
+    def serve() -> None:
+        try:
+            service.run(stop)
+        except BaseException as error:  # noqa: BLE001 - whatever ends the thread is the finding
+            failures.append(error)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield failures
+    finally:
+        stop.set()
+        service.wake.set()
+        thread.join(PATIENCE_S)
+
+
 @pytest.mark.parametrize("strange", STRANGE)
 @pytest.mark.parametrize("who", ["engine", "operator"])
 def test_strange_answers_of_a_node_pass(
@@ -150,34 +174,24 @@ def test_strange_answers_of_a_node_pass(
                 poll_s=0.01,
             )
         service.look()
-        stop = threading.Event()
-        failures: list[BaseException] = []
-
-        def serve() -> None:
-            try:
-                service.run(stop)
-            except BaseException as error:  # noqa: BLE001 - whatever ends the thread is the finding
-                failures.append(error)
-
         provider = network.w3.provider
         answer = STRANGE[strange]
-        with monkeypatch.context() as odd:
-            odd.setattr(provider, "_request_func_cache", (None, None))
-            odd.setattr(provider, "make_request", lambda *_: dict(answer))
-            odd.setattr(provider, "make_batch_request", lambda asked: [dict(answer) for _ in asked])
-            thread = threading.Thread(target=serve)
-            thread.start()
+        with ExitStack() as stack:
+            with monkeypatch.context() as odd:
+                odd.setattr(provider, "_request_func_cache", (None, None))
+                odd.setattr(provider, "make_request", lambda *_: dict(answer))
+                odd.setattr(
+                    provider, "make_batch_request", lambda asked: [dict(answer) for _ in asked]
+                )
+                failures = stack.enter_context(running(service))
+                until = time.monotonic() + PATIENCE_S
+                while not service.heartbeat.problem and not failures and time.monotonic() < until:
+                    time.sleep(0.02)
+                assert not failures, failures
+                assert service.heartbeat.problem
             until = time.monotonic() + PATIENCE_S
-            while not service.heartbeat.problem and not failures and time.monotonic() < until:
+            while service.heartbeat.problem and not failures and time.monotonic() < until:
                 time.sleep(0.02)
-            assert not failures, failures
-            assert service.heartbeat.problem
-        until = time.monotonic() + PATIENCE_S
-        while service.heartbeat.problem and not failures and time.monotonic() < until:
-            time.sleep(0.02)
-        stop.set()
-        service.wake.set()
-        thread.join(PATIENCE_S)
         assert not failures
         assert not service.heartbeat.problem
 
@@ -288,9 +302,12 @@ def test_end_that_left_the_chain_is_taken_up_again(network: Network, tmp_path: P
             for one in nodes:
                 for signed in one.poll():
                     engine.clerk.take(signed)
+            await_mined(network, database)
             snapshot = network.ask("evm_snapshot")
             engine.look()
         engine.look()
+        # A node that goes back while it mines has a hole in its chain ever after.
+        await_mined(network, database)
         network.ask("evm_revert", snapshot)
         for _ in range(20):
             network.ask("evm_mine")

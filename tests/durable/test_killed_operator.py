@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from tests.databases import KINDS, At, databases
 from tests.durable.killed import KILLED, Death
 from tests.durable.killed_operator import Desk, start
 from tests.durable.lot import AUTHORITY, SEED, Place, found, operator_keys
@@ -90,9 +92,15 @@ class Person:
         assert answer.status_code == 200, answer.text
 
 
+@pytest.fixture(params=KINDS)
+def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[At]:
+    with databases(request.param, tmp_path) as places:
+        yield places
+
+
 def live(
     network: Network,
-    folder: Path,
+    at: At,
     deaths: list[Death],
     *,
     is_direct: bool = False,
@@ -109,13 +117,11 @@ def live(
         consortium.remove_operator(key.address, by=AUTHORITY)
     url = str(network.w3.provider.endpoint_uri)  # type: ignore[attr-defined]
     place = Place(url=url, contract=consortium.address)
-    own = str(folder / "operator.db")
+    own = at("operator")
     killed = 0
     with ExitStack() as stack:
         stack.enter_context(lying())
-        engine = small_engine(
-            stack.enter_context(open_database(str(folder / "engine.db"))), consortium
-        )
+        engine = small_engine(stack.enter_context(open_database(at("engine"))), consortium)
         exchange = stack.enter_context(serve_engine(engine, listen="127.0.0.1:0"))
         deaths = list(deaths)
         process, death, born = None, None, 0.0
@@ -166,32 +172,28 @@ def live(
     return killed
 
 
-def test_killed_around_each_step_of_a_vote_by_exchange(network: Network, tmp_path: Path) -> None:
-    assert live(network, tmp_path, around("verdict", "post")) >= 4
+def test_killed_around_each_step_of_a_vote_by_exchange(network: Network, at: At) -> None:
+    assert live(network, at, around("verdict", "post")) >= 4
 
 
-def test_killed_around_each_step_of_a_vote_on_chain(network: Network, tmp_path: Path) -> None:
-    assert live(network, tmp_path, around("verdict", "written", "send"), is_direct=True) >= 4
+def test_killed_around_each_step_of_a_vote_on_chain(network: Network, at: At) -> None:
+    assert live(network, at, around("verdict", "written", "send"), is_direct=True) >= 4
 
 
-def test_killed_at_random_moments(network: Network, tmp_path: Path) -> None:
-    assert live(network, tmp_path, deaths_of(1, 10)) >= 5
+def test_killed_at_random_moments(network: Network, at: At) -> None:
+    assert live(network, at, deaths_of(1, 10)) >= 5
 
 
 @pytest.mark.parametrize("is_direct", [False, True], ids=["by exchange", "on chain"])
-def test_killed_around_each_step_of_an_answer(
-    network: Network, tmp_path: Path, is_direct: bool
-) -> None:
+def test_killed_around_each_step_of_an_answer(network: Network, at: At, is_direct: bool) -> None:
     steps = around("ask", "answer", "written" if is_direct else "post")
-    assert live(network, tmp_path, steps, is_direct=is_direct, person=Person()) >= 4
+    assert live(network, at, steps, is_direct=is_direct, person=Person()) >= 4
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("is_direct", [False, True], ids=["by exchange", "on chain"])
 @pytest.mark.parametrize("seed", range(11))
-def test_killed_two_hundred_times(
-    network: Network, tmp_path: Path, seed: int, is_direct: bool
-) -> None:
-    killed = live(network, tmp_path, deaths_of(seed, FULL_KILLS // 22 + 2), is_direct=is_direct)
+def test_killed_two_hundred_times(network: Network, at: At, seed: int, is_direct: bool) -> None:
+    killed = live(network, at, deaths_of(seed, FULL_KILLS // 22 + 2), is_direct=is_direct)
     assert killed >= 5
     print(f"killed {killed} times")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +30,7 @@ class Filled:
     """An engine's database, and what went into it.
 
     Attributes:
-        file: the database.
+        file: the database, as `open_database` takes it.
         trades: what the engine says it traded, as `trades.csv`.
         rejected: the batch that two operators rejected.
         driver: a session that took part in a settled trade.
@@ -39,7 +38,7 @@ class Filled:
         withdrawn_ueur: what it took out at the end.
     """
 
-    file: Path
+    file: str
     trades: object
     rejected: str
     driver: str
@@ -47,11 +46,11 @@ class Filled:
     withdrawn_ueur: int
 
 
-def fill(network: Network, file: Path) -> Filled:
+def fill(network: Network, file: str) -> Filled:
     """Trade a short day; two operators with false copies of the sessions reject its first batch."""
     consortium, frame = found(network), sessions(VEHICLES)
     deceived = frame.assign(soc_arrival=0.7)
-    with open_database(str(file)) as database:
+    with open_database(file) as database:
         engine = engine_of(database, consortium, frame)
         nodes = nodes_of(consortium, frame)[:2] + nodes_of(consortium, deceived)[2:]
         rejected = _until_refunded(engine, nodes)
@@ -128,7 +127,7 @@ class Api:
 
 
 @contextmanager
-def api_over(file: Path, **more) -> Iterator[Api]:
+def api_over(file: str | Path, **more) -> Iterator[Api]:
     """The service over a database, generous with rates."""
     options = {name: more.pop(name) for name in ("rates", "cors_origins") if name in more}
     options.setdefault("rates", RateLimit(1e6, 10**6))
@@ -164,11 +163,3 @@ def door_to(
             httpx.Client(base_url=address, timeout=PATIENCE_S) as client,
         ):
             yield EngineDoor(client, token=token)
-
-
-def copy_of(file: Path, folder: Path) -> Path:
-    """A copy of a database that may be written to."""
-    copy = folder / "engine.db"
-    with closing(sqlite3.connect(file)) as here, closing(sqlite3.connect(copy)) as there:
-        here.backup(there)
-    return copy

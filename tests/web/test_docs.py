@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.test_docs import blocks
 from tests.tools import ROOT, follow, free_port, put_command
-from tests.web.lot import copy_of, door_to
+from tests.web.lot import door_to
 from tests.web.test_access import CONSORTIUM, LOT, MATRIX
 
 PAGE = "docs/api.md"
@@ -19,9 +19,8 @@ TOKEN = "the-token-that-the-engine-asks-for"
 
 
 @pytest.fixture
-def folder(filled, tmp_path):
+def folder(copied, tmp_path):
     """What the page takes for granted: an engine's database, a finished run, the command."""
-    copy_of(filled.file, tmp_path)
     run = tmp_path / "runs" / "monday"
     run.mkdir(parents=True)
     (run / "report.html").write_text("<html>monday</html>")
@@ -30,13 +29,14 @@ def folder(filled, tmp_path):
     return tmp_path
 
 
-def test_the_page_is_followed_as_printed(filled, folder, tmp_path_factory):
+def test_the_page_is_followed_as_printed(filled, copied, folder, tmp_path_factory):
     if shutil.which("curl") is None:
         pytest.skip("curl is missing")
     commands = blocks(PAGE, "")
     assert filled.driver in "".join(commands)
     with door_to(tmp_path_factory.mktemp("engine") / "x.db", asked=TOKEN) as door:
         script = "\n".join(commands)
+        script = script.replace("--database engine.db", f"--database {copied}")
         script = script.replace("http://127.0.0.1:8700", str(door.address))
         port = free_port()
         # Only addresses differ from what is printed: others may be taken on this machine.

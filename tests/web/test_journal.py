@@ -9,19 +9,13 @@ import pytest
 from sqlalchemy import delete, select
 
 from tests.unit.store.test_journal import session
-from tests.web.lot import api_over, copy_of
+from tests.web.lot import api_over
 from tests.web.test_stream import events, take
 from trading.store import open_database
 from trading.store.journal import note
 from trading.store.requests import contents
 from trading.store.schema import BATCHES, INTERVALS, JOURNAL, SESSIONS
 from trading.store.sessions import SessionStore
-
-
-@pytest.fixture
-def copied(filled, tmp_path):
-    """The database, to write into."""
-    return copy_of(filled.file, tmp_path)
 
 
 @contextmanager

@@ -18,9 +18,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.databases import copy_rows
 from tests.e2e.test_docs import blocks
 from tests.tools import ROOT, follow, free_port, need_tool, put_command
-from tests.web.lot import copy_of
 from trading.pages.visitors import COOKIE
 from trading.web.auth import KEYS_REST_S, LEEWAY_S, VERIFIED_S
 
@@ -118,7 +118,7 @@ def keycloak(request, tmp_path_factory) -> Iterator[Keycloak]:
     filled = request.getfixturevalue("filled")
     folder = tmp_path_factory.mktemp("keycloak")
     put_command(folder)
-    copy_of(filled.file, folder)
+    copy_rows(filled.file, str(folder / "engine.db"))
     port, own_port = free_port(), free_port()
     found = Keycloak(f"http://127.0.0.1:{port}", folder, f"http://127.0.0.1:{own_port}")
 

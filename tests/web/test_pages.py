@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text, create_engine, insert, select
 
-from tests.web.lot import api_over, copy_of
+from tests.durable.small import small_sessions
+from tests.web.lot import api_over
 from trading.store import open_database
 from trading.store.schema import MIRROR_EVENTS
+from trading.store.sessions import SessionStore
 from trading.web.pages import _cut, page_of_query, page_of_rows
 from trading.web.problems import Problem
 
@@ -123,10 +125,9 @@ def test_the_next_page_is_in_the_header_too(api):
     assert following.json()["items"] == api.items("/trades", params={"limit": 6})[3:6]
 
 
-def test_paging_goes_on_while_an_engine_writes(filled, tmp_path):
+def test_paging_goes_on_while_an_engine_writes(copied):
     """Events that the mirror adds between two pages neither move nor hide a row."""
-    copy = copy_of(filled.file, tmp_path)
-    with api_over(copy) as api, open_database(str(copy)) as database:
+    with api_over(copied) as api, open_database(copied) as database:
         before = [event["id"] for event in api.all_items("/events", limit=1000)]
         seen, cursor, number = [], None, 0
         while True:
@@ -150,3 +151,24 @@ def test_paging_goes_on_while_an_engine_writes(filled, tmp_path):
                     connection.execute(insert(MIRROR_EVENTS).values(**row))
         assert seen[: len(before)] == before
         assert len(set(seen)) == len(seen) == len(before) + number
+
+
+def test_ids_are_in_the_order_of_their_code_points(copied):
+    """Whatever order the database's language has for them."""
+    names = ["b", "B", "a-1", "a1", "A 2", "é", "_", "a_1", "Z", "a-1-1"]
+    frame = small_sessions().head(1)
+    with open_database(copied) as database:
+        store = SessionStore(database)
+        for name in names:
+            store.add(frame.assign(session_id=name))
+    with api_over(copied) as api:
+        for order in ("asc", "desc"):
+            rows = api.all_items("/sessions", limit=3, params={"order": order})
+            shown = [row["session_id"] for row in rows]
+            assert shown == sorted(shown, reverse=order == "desc")
+            assert set(names) <= set(shown)
+        arrival = frame["arrival"].iloc[0].isoformat()
+        before = api.items("/sessions", params={"until": arrival, "limit": 1000})
+        after = api.items("/sessions", params={"since": arrival, "limit": 1000})
+        assert not set(names) & {row["session_id"] for row in before}, "they come at its end"
+        assert set(names) <= {row["session_id"] for row in after}

@@ -5,15 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import sqlite3
-from contextlib import closing
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
-from tests.web.lot import api_over, copy_of
+from tests.web.lot import api_over
 from trading.store import open_database
 from trading.store.schema import BATCHES, LEFT_OUT, MIRROR_EVENTS, TRADES
 
@@ -68,8 +66,8 @@ def test_accounts_and_movements_are_the_chains(api, filled):
 def test_limits_end_with_their_last_second_on_the_chain(api, filled):
     account = next(one for one in api.all_items("/accounts") if one["valid_until"])
     ends = int(dt.datetime.fromisoformat(account["valid_until"]).timestamp())
-    with closing(sqlite3.connect(filled.file)) as database:
-        (latest,) = database.execute("select max(time) from mirror_events").fetchone()
+    with api.source.look() as connection:
+        latest = connection.execute(select(func.max(MIRROR_EVENTS.c.time))).scalar_one()
     assert ends > latest, "the day is within the limits"
     for now, is_in_force in ((0, True), (ends, True), (ends + 1, False)):
         with api_over(filled.file, clock=lambda now=now: float(now)) as other:
@@ -186,10 +184,9 @@ def test_the_best_liked_format_is_given(api, header, kind):
     assert answer.headers["content-type"].split(";")[0] == kind
 
 
-def test_a_trade_that_was_written_again_tells_both_lives(filled, tmp_path):
+def test_a_trade_that_was_written_again_tells_both_lives(filled, copied):
     """The contract refused its first batch because of another trade, which is left to the grid."""
-    file = copy_of(filled.file, tmp_path)
-    with open_database(str(file)) as database, database.begin() as connection:
+    with open_database(copied) as database, database.begin() as connection:
         batch = connection.execute(
             select(BATCHES).where(BATCHES.c.outcome == "settled").order_by(BATCHES.c.start_s)
         ).first()
@@ -212,7 +209,7 @@ def test_a_trade_that_was_written_again_tells_both_lives(filled, tmp_path):
                 trade_id="left", batch_id=refused["batch_id"], reason="no balance", content="{}"
             )
         )
-    with api_over(file) as api:
+    with api_over(copied) as api:
         told = api.get(f"/trades/{trade.trade_id}").json()
         assert told["batch_id"] == batch.batch_id
         assert told["state"] == "settled"
@@ -236,9 +233,8 @@ def test_a_trade_that_was_written_again_tells_both_lives(filled, tmp_path):
         assert api.get(f"/batches/{waiting['batch_id']}").json()["why"]
 
 
-def test_rules_follow_the_chain_and_its_reorganisations(filled, tmp_path):
-    file = copy_of(filled.file, tmp_path)
-    with api_over(file) as api, open_database(str(file)) as database:
+def test_rules_follow_the_chain_and_its_reorganisations(copied):
+    with api_over(copied) as api, open_database(copied) as database:
         assert api.get("/consortium").json()["quorum"] == 3
         with database.begin() as connection:
             last = connection.execute(
@@ -254,10 +250,9 @@ def test_rules_follow_the_chain_and_its_reorganisations(filled, tmp_path):
         assert api.get("/consortium").json()["quorum"] == 3
 
 
-def test_reading_waits_for_nobody_who_writes(filled, tmp_path):
+def test_reading_waits_for_nobody_who_writes(copied):
     """A look in the middle of an engine's transaction answers, and shows what was before it."""
-    file = copy_of(filled.file, tmp_path)
-    with api_over(file) as api, open_database(str(file)) as database:
+    with api_over(copied) as api, open_database(copied) as database:
         before = api.all_items("/trades", limit=1000)
         with database.begin() as connection:
             connection.execute(delete(TRADES))

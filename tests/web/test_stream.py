@@ -11,15 +11,9 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 from tests.tools import PATIENCE_S
-from tests.web.lot import Api, api_over, copy_of
+from tests.web.lot import Api, api_over
 from trading.store import open_database
 from trading.store.schema import MIRROR_EVENTS
-
-
-@pytest.fixture
-def copied(filled, tmp_path):
-    """The database, to write into."""
-    return copy_of(filled.file, tmp_path)
 
 
 @contextmanager

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 from sqlalchemy import select
 
-from tests.web.lot import api_over, copy_of
+from tests.web.lot import api_over
 from trading.store import open_database
 from trading.store.schema import BATCHES
 from trading.store.sessions import SessionStore
 from trading.tables import UTC_TIME
 
 TIMES = ("arrival", "departure", "estimated_departure")
-
-
-@pytest.fixture
-def copied(filled, tmp_path):
-    return copy_of(filled.file, tmp_path)
 
 
 def come_later(file, start_s):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -32,6 +33,10 @@ BUSY_S = 10
 _LOOKS = "looks"
 _SNAPSHOT = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
 _ADVISORY_LOCK = 0x7065_6572
+_WRITERS_LOCK = 0x7065_6573
+_LET_GO_S = 2.0
+"""PostgreSQL takes a moment to see that a process was killed which held the database."""
+
 _SCRIPTS = Path(__file__).parent / "migrations"
 _FULL = re.compile(r"disk is full|no space left|could not extend", re.IGNORECASE)
 _LOCKED = re.compile(r"database is locked|lock timeout", re.IGNORECASE)
@@ -54,10 +59,15 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """One SQL transaction: all of what is done in it is kept, or, on an error, nothing.
 
+        One at a time, so that what is read in it is not written by another thread meanwhile.
+
         Raises:
             StoreError: the database failed.
         """
         with failing(self.name), self._engine.begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                # SQLite begins with its lock for writers; PostgreSQL has to be asked.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
             yield connection
 
     @contextmanager
@@ -111,7 +121,7 @@ def open_database(url: str, *, alone: bool = True) -> Iterator[Database]:
     engine = _engine(place, name)
     try:
         with _alone(engine, place, name) if alone else _existing(place, name):
-            _check_version(engine, name)
+            _check_version(engine, name, may_make=alone)
             yield Database(engine, name)
     finally:
         engine.dispose()
@@ -263,9 +273,12 @@ def _alone(engine: Engine, place: URL, name: str) -> Iterator[None]:
     with failing(name), engine.connect() as connection:
         # Outside of any transaction, so that none stays open for the life of this process.
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        taken = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")
-        if not taken.scalar():
-            raise StoreError(_taken(name))
+        until = time.monotonic() + _LET_GO_S
+        query = f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})"
+        while not connection.exec_driver_sql(query).scalar():
+            if time.monotonic() > until:
+                raise StoreError(_taken(name))
+            time.sleep(0.05)
         yield
 
 
@@ -337,7 +350,7 @@ def _version(engine: Engine, name: str) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def _check_version(engine: Engine, name: str) -> None:
+def _check_version(engine: Engine, name: str, *, may_make: bool) -> None:
     found = _version(engine, name)
     if found == _newest():
         return
@@ -353,6 +366,10 @@ def _check_version(engine: Engine, name: str) -> None:
         raise StoreError(
             f"{name} is a database of something else: it has a table {strangers[0]!r} and no "
             "version of ours; give peercharge a database of its own."
+        )
+    if not may_make:
+        raise StoreError(
+            f"{name} is empty; check the path, or start the engine first, which makes its tables."
         )
     _migrate(engine, name)
 

@@ -19,27 +19,23 @@ EntryName = Literal[
     "SessionTaken", "SessionChanged", "IntervalCleared", "BatchWritten", "BatchRefused"
 ]
 ENTRY_NAMES: tuple[EntryName, ...] = get_args(EntryName)
-_ORDER_LOCK = 0x7065_6A6F
 _PLAIN: dict[str, Any] = {
     "session_id": None, "batch_id": None, "lot": None, "start_s": None, "outcome": "",
 }  # fmt: skip
 
 
 def note(connection: Connection, name: EntryName, *entries: dict[str, Any], at: float) -> None:
-    """Write entries of one name, as late as can be in the transaction of what they tell.
+    """Write entries of one name in the transaction of what they tell.
 
     Args:
-        connection: of that transaction.
+        connection: of that transaction, one of `Database.begin`: those are one at a time, or a
+            later number could be seen before an earlier one.
         name: what happened.
         entries: columns of `JOURNAL`; what is left out is empty.
         at: Unix seconds.
     """
     if not entries:
         return
-    if connection.dialect.name == "postgresql":
-        # Numbers are given before a transaction is kept: one at a time, or a later number could be
-        # seen before an earlier one. SQLite lets one write at a time anyway.
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ORDER_LOCK})")
     rows = [{**_PLAIN, **entry, "at": at, "name": name} for entry in entries]
     connection.execute(insert(JOURNAL), rows)
 

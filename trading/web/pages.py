@@ -16,7 +16,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, Connection, Row, Select, literal, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, literal, tuple_
 
 from trading.web.problems import Problem
 
@@ -150,19 +150,27 @@ def page_of_query(
 
     Args:
         connection: to the database.
-        query: without order or limit; its columns hold those of `key` by their names.
+        query: without order or limit; its columns hold those of `key` by their names. Texts are
+            in the order of their code points, whatever the language of the database.
         key: columns that together name a row, and that never change; whole numbers or texts.
         cut: which page.
     """
     after = cut.after_key([column.type.python_type for column in key])
+    ordered = [plainly(connection, column) for column in key]
     if after is not None:
-        here = tuple_(*key)
+        here = tuple_(*ordered)
         there = tuple_(*(literal(v, c.type) for v, c in zip(after, key, strict=True)))
         query = query.where(here < there if cut.is_descending else here > there)
-    query = query.order_by(*(column.desc() if cut.is_descending else column for column in key))
+    query = query.order_by(*(one.desc() if cut.is_descending else one for one in ordered))
     rows = list(connection.execute(query.limit(cut.limit + 1)))
     names = [str(column.key) for column in key]
     return _paged(rows, lambda row: tuple(getattr(row, name) for name in names), cut)
+
+
+def plainly(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A column whose texts are compared as SQLite compares them: by their code points."""
+    is_text = isinstance(column.type, String)
+    return column.collate("C") if is_text and connection.dialect.name == "postgresql" else column
 
 
 def page_of_rows(

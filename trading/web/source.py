@@ -54,6 +54,7 @@ from trading.web.chain import ChainDoor
 from trading.web.door import SessionDoor
 from trading.web.kept import Kept, Remembered
 from trading.web.nodes import Nodes
+from trading.web.pages import plainly
 from trading.web.runs import Runs
 
 if TYPE_CHECKING:
@@ -284,8 +285,7 @@ class Source:
 
 def json_text(connection: Connection, column: ColumnElement[Any], name: str) -> ColumnElement[str]:
     """A text in a column that holds JSON."""
-    found: ColumnElement[str] = _json(connection, column)[name].as_string()
-    return found
+    return plainly(connection, _json(connection, column)[name].as_string())
 
 
 def json_whole(connection: Connection, column: ColumnElement[Any], name: str) -> ColumnElement[int]:

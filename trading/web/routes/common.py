@@ -50,7 +50,7 @@ Chain = Annotated[ChainDoor, Depends(_chain)]
 At = Annotated[
     IsoTime | None, Query(description="At this time; by default now, or where a replay is.")
 ]
-Text = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+Text = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/]+$")]
 Whole = Annotated[int | None, Query(ge=0, le=2**32 - 1)]
 Address = Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{40}$")]
