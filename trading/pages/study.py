@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from nicegui.events import GenericEventArguments
 
+from trading.pages.client import SignedIn
+from trading.pages.files import file_at, files, given
 from trading.pages.forms import AT_FIRST, Chooser, Field, notice, price_of, whole_of
 from trading.pages.parts import Cell, Rows, button, empty, link, tag, text
 from trading.pages.site import Page, Site, Visit
@@ -360,29 +362,30 @@ def _place(figure: str) -> tuple[int, str]:
 
 _COLUMNS = ("market", "welfare", "of_best", "traded", "missing", "peak", "buyers", "sellers")
 
+_Form = Annotated[Literal["csv", "parquet", "json"], Query(alias="as")]
+
 
 def router(site: Site) -> APIRouter:
     """Files of runs, for a browser, which has a cookie and no token."""
-    found = APIRouter(include_in_schema=False)
+    found = files()
 
-    async def passed(request: Request, path: str, accept: str) -> Response:
-        who = await site.door.visitor(request)
-        if who is None:
-            raise Problem(401, "this needs a sign-in")
-        return site.api.file(who, path, accept=accept)
+    async def passed(request: Request, run: str, path: str, accept: str) -> Response:
+        async def give(who: SignedIn) -> Response:
+            return site.api.file(who, f"/runs/{_quoted(run)}{path}", accept=accept)
 
-    @found.get(PATH + "/{run}/figures/{figure}")
+        return await given(site, request, give, back=f"{PATH}/{_quoted(run)}")
+
+    @file_at(found, PATH + "/{run}/figures/{figure}")
     async def figure(request: Request, run: str, figure: str) -> Response:
-        return await passed(request, f"/runs/{_quoted(run)}/figures/{_quoted(figure)}", "*/*")
+        return await passed(request, run, f"/figures/{_quoted(figure)}", "*/*")
 
-    @found.get(PATH + "/{run}/report")
+    @file_at(found, PATH + "/{run}/report")
     async def report(request: Request, run: str) -> Response:
-        return await passed(request, f"/runs/{_quoted(run)}/report", "text/html")
+        return await passed(request, run, "/report", "text/html")
 
-    @found.get(PATH + "/{run}/tables/{table}")
-    async def table(request: Request, run: str, table: str) -> Response:
-        form = FORMATS.get(request.query_params.get("as", "csv"), FORMATS["csv"])
-        return await passed(request, f"/runs/{_quoted(run)}/tables/{_quoted(table)}/whole", form)
+    @file_at(found, PATH + "/{run}/tables/{table}")
+    async def table(request: Request, run: str, table: str, form: _Form = "csv") -> Response:
+        return await passed(request, run, f"/tables/{_quoted(table)}/whole", FORMATS[form])
 
     return found
 

@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Request, Response
 from nicegui.element import Element
 
+from trading.pages.client import SignedIn
+from trading.pages.files import file_at, files, given
 from trading.pages.parts import Cell, Rows, empty, link, tag, text
 from trading.pages.site import Page, Site, Visit
 from trading.web.auth import Role
@@ -200,14 +202,17 @@ _NO_CURSOR = (404, 422)
 
 def router(site: Site) -> APIRouter:
     """All trades that a visitor may see as one file, for a browser, which has no token."""
-    found = APIRouter(include_in_schema=False)
+    found = files()
 
-    @found.get("/trades.csv")
+    @file_at(found, "/trades.csv")
     async def csv(request: Request, state: str | None = None) -> Response:
-        who = await site.door.visitor(request)
-        if who is None:
-            raise Problem(401, "this needs a sign-in")
-        return await site.api.csv(who, "/trades", name="trades.csv", state=state)
+        async def give(who: SignedIn) -> Response:
+            return await site.api.csv(
+                who, "/trades", name="trades.csv", is_asked=request.method != "HEAD", state=state
+            )
+
+        back = PAGE.path + (f"?{urlencode({'state': state})}" if state else "")
+        return await given(site, request, give, back=back)
 
     return found
 
