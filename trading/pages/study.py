@@ -43,6 +43,13 @@ class Choices:
                         box.props["checked"] = True
                     box.on("change", self._on(name), js_handler="e => emit(e.target.checked)")
                     text(name)
+        self._complaint = text("", "p", "pc-complaint", role="alert")
+        self._complaint.set_visibility(False)
+
+    def complain(self, sentence: str) -> None:
+        """Say what is wrong with them; an empty text for nothing."""
+        self._complaint.set_text(sentence)
+        self._complaint.set_visibility(bool(sentence))
 
     @property
     def chosen(self) -> list[str]:
@@ -52,6 +59,7 @@ class Choices:
     def _on(self, name: str) -> Any:
         def tick(event: GenericEventArguments) -> None:
             (self._ticked.add if event.args else self._ticked.discard)(name)
+            self.complain("")
 
         return tick
 
@@ -152,8 +160,13 @@ class _Studies:
         seed = whole_of(self.seed, whole, most=2**32 - 1)
         tariff = price_of(self.tariff, t("study.price_wrong"))
         replacement = price_of(self.replacement, t("study.price_wrong"))
+        choices = (self.mechanisms, self.pricings)
+        for one in choices:
+            one.complain("" if one.chosen else t("study.one_at_least"))
         self.complaint.clear()
         if share is None or seed is None or tariff is None or replacement is None:
+            return
+        if not all(one.chosen for one in choices):
             return
         asked = {
             "title": self.title.value,
@@ -255,33 +268,80 @@ def _counted(step: dict[str, Any]) -> dict[str, int]:
 # ---------------------------------------------------------------------- what one found
 
 
-async def _found(visit: Visit) -> None:
-    t = visit.text
-    study = visit.request.path_params["study"]
-    told = await visit.get(f"/studies/{_quoted(study)}")
-    asked = told["asked"]
-    text(told["title"] or told["study"], "h2")
-    with tag("p"):
-        text(t(f"study.{told['state']}"), classes=f"pc-chip pc-{CHIPS[told['state']]}")
-    days = " – ".join(day for day in (asked["first_day"], asked["last_day"]) if day)
-    text(
-        t(
-            "study.of",
-            source=asked["source"],
-            days=days or t("study.all_days"),
-            share=visit.shown.share(asked["v2g_share"]),
-            seed=asked["seed"],
-        ),
-        "p",
-        "pc-quiet",
-    )
-    if told["problem"]:
-        notice(told["problem"], kind="bad")
-    if told["run"] is None:
-        empty(t("study.nothing_found"), t("study.nothing_found_hint"))
-    else:
-        await _results(visit, told["run"], liars=asked["liars"])
-    link(t("study.back"), PATH)
+class _Found:
+    """One visitor's look at one comparison, while it is under way and when it has ended."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.study = str(visit.request.path_params["study"])
+        self._seen: Any = None
+        self._under_way: _UnderWay | None = None
+
+    async def build(self) -> None:
+        """Put it onto the page."""
+        visit, t = self.visit, self.visit.text
+        try:
+            told = await self._read()
+        except Problem as error:
+            if error.status != 404:
+                raise
+            empty(t("study.unknown"), t("study.unknown_hint"))
+            link(t("study.back"), PATH)
+            return
+        asked = told["asked"]
+        text(told["title"] or told["study"], "h2")
+        with tag("p"):
+            self._state = tag("span")
+        days = " – ".join(day for day in (asked["first_day"], asked["last_day"]) if day)
+        text(
+            t(
+                "study.of",
+                source=asked["source"],
+                days=days or t("study.all_days"),
+                share=visit.shown.share(asked["v2g_share"]),
+                seed=asked["seed"],
+            ),
+            "p",
+            "pc-quiet",
+        )
+        self._place = tag("div")
+        link(t("study.back"), PATH)
+        await visit.every(self.refresh)
+
+    async def refresh(self) -> None:
+        """Say how far it is, or, once, what it found."""
+        if self._seen is not None and self._seen["state"] not in OPEN:
+            return
+        told = await self._read()
+        if told == self._seen:
+            return
+        state = told["state"]
+        self._state.clear()
+        with self._state:
+            text(self.visit.text(f"study.{state}"), classes=f"pc-chip pc-{CHIPS[state]}")
+        if state in OPEN:
+            if self._under_way is None:
+                with self._place, tag("section", "pc-card"):
+                    self._under_way = _UnderWay(self.visit, told, self.refresh)
+            self._under_way.show(told)
+        else:
+            self._place.clear()
+            with self._place:
+                await self._ended(told)
+        self._seen = told
+
+    async def _read(self) -> dict[str, Any]:
+        found: dict[str, Any] = await self.visit.get(f"/studies/{_quoted(self.study)}")
+        return found
+
+    async def _ended(self, told: dict[str, Any]) -> None:
+        t = self.visit.text
+        if told["problem"]:
+            notice(told["problem"], kind="bad")
+        if told["run"] is None:
+            empty(t("study.nothing_found"), t("study.nothing_found_hint"))
+        else:
+            await _results(self.visit, told["run"], liars=told["asked"]["liars"])
 
 
 async def _results(visit: Visit, name: str, *, liars: int) -> None:
@@ -397,6 +457,10 @@ def _quoted(name: str) -> str:
 
 async def _build(visit: Visit) -> None:
     await _Studies(visit).build()
+
+
+async def _found(visit: Visit) -> None:
+    await _Found(visit).build()
 
 
 PAGE = Page(name="study", path=PATH, icon="science", roles=ASKED_FOR, build=_build)
