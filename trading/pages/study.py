@@ -11,7 +11,7 @@ from nicegui.events import GenericEventArguments
 from trading.pages.client import SignedIn
 from trading.pages.files import file_at, files, given
 from trading.pages.forms import AT_FIRST, Chooser, Field, notice, price_of, whole_of
-from trading.pages.parts import Cell, Rows, button, empty, link, tag, text
+from trading.pages.parts import Cell, Rows, button, empty, focus, link, tag, text
 from trading.pages.site import Page, Site, Visit
 from trading.web.auth import Role
 from trading.web.problems import Problem
@@ -34,7 +34,7 @@ class Choices:
     def __init__(self, legend: str, names: list[str], chosen: list[str]) -> None:
         """Choose among `names`, of which `chosen` are ticked."""
         self._names, self._ticked = names, set(chosen)
-        with tag("fieldset", "pc-choices"):
+        with tag("fieldset", "pc-choices", tabindex="-1") as self.box:
             text(legend, "legend")
             for name in names:
                 with tag("label"):
@@ -166,7 +166,10 @@ class _Studies:
         self.complaint.clear()
         if share is None or seed is None or tariff is None or replacement is None:
             return
-        if not all(one.chosen for one in choices):
+        lacking = [one for one in choices if not one.chosen]
+        if lacking:
+            # On a phone they are far above the button.
+            focus(lacking[0].box)
             return
         asked = {
             "title": self.title.value,
