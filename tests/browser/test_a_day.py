@@ -106,6 +106,8 @@ def test_beside_the_pages_the_api_refuses_as_ever(day):
         assert (answer.status_code, answer.headers["content-type"]) == (
             status, "application/problem+json",
         )  # fmt: skip
-    page = httpx.get(day.address + "/no-such-page", timeout=PATIENCE_S)
+    danish = {"Accept-Language": "da"}
+    page = httpx.get(day.address + "/no-such-page", headers=danish, timeout=PATIENCE_S)
     assert page.status_code == 404
     assert page.headers["content-type"].startswith("text/html")
+    assert "Den side findes ikke" in page.text

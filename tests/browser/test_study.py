@@ -48,7 +48,8 @@ def test_what_cannot_be_compared_is_said_beside_the_button(browser, day):
         for name in ("pro-rata", "uniform-price", "mcafee"):
             page.get_by_label(name, exact=True).uncheck()
         page.get_by_role("button", name="Start").click()
-        expect(page.get_by_role("alert").filter(has_text="mechanisms")).to_be_visible()
+        expect(page.get_by_role("alert").filter(has_text="Choose at least one.")).to_be_visible()
+        expect(page.get_by_role("group", name="Mechanisms")).to_be_focused()
         page.get_by_label("Vehicles that can discharge, per cent").fill("many")
         page.get_by_role("button", name="Start").click()
         expect(page.get_by_text("A whole number is needed here.")).to_be_visible()

@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import START_S, visitor
+from tests.browser.conftest import visitor
+from tests.tools import PATIENCE_S
 from trading.pages.trades import SHOWN
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_trades_are_turned_page_by_page_and_taken_along(browser, day):
-    until = time.monotonic() + 3 * START_S
+    until = time.monotonic() + 3 * PATIENCE_S
     while day.get(f"/trades?state=settled&limit={SHOWN}")["next"] is None:
         assert time.monotonic() < until, "the day does not become longer than a page"
         time.sleep(0.5)
@@ -53,7 +54,7 @@ def test_of_others_trades_a_driver_takes_no_file(browser, day):
 
 def test_a_day_of_the_past_is_chosen_and_played(browser, day):
     """The recorded day goes on after midnight, so there are two to choose from."""
-    until = time.monotonic() + 4 * START_S
+    until = time.monotonic() + 4 * PATIENCE_S
     while day.get("/lot")["now"] < "2019-10-30T01":
         assert time.monotonic() < until, "the day does not reach midnight"
         time.sleep(0.5)

@@ -54,3 +54,9 @@ def test_an_unknown_text_is_an_error():
 )
 def test_the_browser_chooses_a_language(header, chosen):
     assert preferred(header, among=list(languages())) == chosen
+
+
+def test_danish_has_one_word_for_the_quorum():
+    danish = _read("da")
+    assert not [key for key in danish if "flertal" in danish[key].lower()]
+    assert danish["operator.quorum"] == danish["authority.quorum"] == "Kvorum"

@@ -305,6 +305,10 @@ def test_sessions_that_no_lot_can_have_had_are_refused_one_by_one(
         "last": {"departure": "9999-12-31T23:59:59-12:00"},
         "a\x00b": {},
         "a\nb": {},
+        "a\x9fb": {},
+        "a/b": {},
+        ".": {},
+        "..": {},
     }
     sent = [{**SESSION, "session_id": name, **fields} for name, fields in wrong.items()]
     answer = post(url, [*sent, SESSION])
@@ -316,6 +320,7 @@ def test_sessions_that_no_lot_can_have_had_are_refused_one_by_one(
     assert "31 days after the arrival" in refused["long"]
     assert "outside the years 2000 to 2099" in refused["old"]
     assert "cannot be printed" in refused["a\x00b"]
+    assert refused["a/b"] == "session 'a/b': its id holds /, which parts addresses."
     assert list(store.frame()["session_id"]) == ["s-1"]
     assert post(url, sent).json()["new"] == 0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -92,6 +95,43 @@ def test_what_cannot_be_a_session_is_refused_by_name(taking, engine_file, change
     assert answer.headers["content-type"] == "application/problem+json"
     assert named in answer.json()["detail"]
     assert stored(engine_file).empty
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/json", "json"])
+def test_a_body_that_does_not_say_it_is_json_is_told_what_to_say(taking, engine_file, kind):
+    headers = taking.bearer("aggregator") | ({} if kind is None else {"Content-Type": kind})
+    answer = taking.client.post("/api/v1/sessions", content=json.dumps(SESSION), headers=headers)
+    assert answer.status_code == 415
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "Content-Type" in answer.json()["detail"]
+    assert "`Content-Type: application/json`" in answer.json()["hint"]
+    assert stored(engine_file).empty
+    # Who may not send learns that first.
+    headers |= taking.bearer("operator")
+    answer = taking.client.post("/api/v1/sessions", content=json.dumps(SESSION), headers=headers)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/ld+json"])
+def test_json_of_any_kind_is_taken(taking, kind):
+    headers = taking.bearer("aggregator") | {"Content-Type": kind}
+    answer = taking.client.post("/api/v1/sessions", content=json.dumps(SESSION), headers=headers)
+    assert answer.json()["new"] == 1
+
+
+def test_every_route_with_a_body_refuses_one_that_is_no_json(taking):
+    paths = taking.client.get("/api/v1/openapi.json").json()["paths"]
+    found = 0
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if "requestBody" not in operation:
+                continue
+            headers, place = taking.bearer(operation["x-roles"][0]), re.sub(r"{[^}]*}", "1", path)
+            answer = taking.client.request(method, place, content="{}", headers=headers)
+            assert (path, answer.status_code) == (path, 415)
+            assert "415" in operation["responses"]
+            found += 1
+    assert found > 3
 
 
 def test_one_that_is_wrong_keeps_all_of_a_request_out(taking, engine_file):

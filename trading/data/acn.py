@@ -21,6 +21,7 @@ from pydantic_core import from_json
 
 from trading.data.assignment import MAX_SWING, Assignment, assign
 from trading.data.csv import read_table, read_text
+from trading.data.ids import FIT_ID, are_fit
 from trading.data.sessions import (
     MAX_CHARGE_POWER_W,
     ReadOptions,
@@ -297,5 +298,6 @@ def _faulty(records: pd.DataFrame, rule: Assignment) -> list[tuple[pd.Series[boo
         (delivered_wh < 0, "energy delivered is negative"),
         (delivered_wh > limit_wh, f"more energy than the largest battery takes ({limit_wh} Wh)"),
         (delivered_wh > MAX_CHARGE_POWER_W * stay_h, "more power than any bay gives (500 kW)"),
+        (~are_fit(records["session_id"]), f"the session id is not {FIT_ID}"),
         (records["session_id"].duplicated(), "the session id came before"),
     ]

@@ -14,6 +14,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from trading.data.csv import read_table
+from trading.data.ids import FIT_ID, are_fit
 from trading.data.sessions import (
     MAX_CHARGE_POWER_W,
     ReadOptions,
@@ -133,6 +134,7 @@ def _faulty(records: pd.DataFrame) -> list[tuple[pd.Series[bool], str]]:
         (~((socs >= 0) & (socs <= 1)).all(axis=1), "state of charge outside 0 to 100 %"),
         (energy_wh > MAX_CHARGE_POWER_W * stay_h, "more power than any bay gives (500 kW)"),
         (records["power_w"] > MAX_CHARGE_POWER_W, "more power than any bay gives (500 kW)"),
+        (~are_fit(records["session_id"]), f"the session id is not {FIT_ID}"),
         (records["session_id"].duplicated(), "the session id came before"),
     ]
 

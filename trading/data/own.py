@@ -11,6 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from trading.data.csv import read_table
+from trading.data.ids import FIT_ID, are_fit
 from trading.data.sessions import ReadOptions, Sessions, sorted_sessions
 from trading.tables import SESSIONS, UTC_TIME, check
 from trading.units import MAX_U32
@@ -48,7 +49,10 @@ _V2G_CAP = pa.Column(
 )
 _CSV = pa.DataFrameSchema(
     SESSIONS.update_columns({name: {"required": False} for name in OPTIONAL}).columns
-    | {"v2g_cap_wh": _V2G_CAP},
+    | {
+        "session_id": pa.Column(str, pa.Check(are_fit, error=FIT_ID), unique=True),
+        "v2g_cap_wh": _V2G_CAP,
+    },
     checks=[
         *SESSIONS.checks,
         pa.Check(

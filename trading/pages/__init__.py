@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from nicegui import app as nicegui_app
 from nicegui import core, ui
 from starlette.routing import Match, Mount
@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from trading.pages import authority, driver, lot, operator, study, trade, trades
 from trading.pages.client import Api
+from trading.pages.missing import missing_page
 from trading.pages.oidc import IssuerClient
 from trading.pages.signin import DevelopmentDoor, Door, Identity, OidcDoor
 from trading.pages.site import Page, Site, register
@@ -53,6 +54,7 @@ def attach_pages(app: FastAPI, door: Door, *, note_key: str = "shell.note") -> N
     app.include_router(trades.router(site))
     app.include_router(study.router(site))
     nicegui_app.add_static_files("/pages/static", STATIC)
+    nicegui_app.add_exception_handler(404, _missing)
     for page in PAGES:
         register(site, page)
     # A bar without a name, which tells nobody anything: pages say themselves what they wait for.
@@ -71,6 +73,10 @@ def attach_pages(app: FastAPI, door: Door, *, note_key: str = "shell.note") -> N
     )
     # The last route is now the pages', for every path there is.
     app.router.routes[-1] = _Pages("/", app=core.app)
+
+
+async def _missing(request: Request, _error: Exception) -> Response:
+    return missing_page(request)
 
 
 class _Pages(Mount):

@@ -12,14 +12,17 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 
 import httpx
 from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
 
+from trading.pages.sheets import Sheet, as_texts
 from trading.web.auth import Principal, unauthorized
 from trading.web.problems import Problem
 
@@ -168,7 +171,7 @@ class Api:
             self._kept.clear()
 
     def file(self, who: SignedIn, path: str, *, accept: str) -> Response:
-        """A GET's answer, handed on to a browser piece by piece as it comes.
+        """A GET's answer, handed on to a browser piece by piece as it comes; CSV row by row.
 
         Args:
             who: as whom it is asked for.
@@ -177,8 +180,17 @@ class Api:
         """
         return _HandedOn(self._app, f"/api/v1{path}", token=who.token, accept=accept)
 
-    async def csv(self, who: SignedIn, path: str, *, name: str, **query: Any) -> Response:
+    async def csv(
+        self, who: SignedIn, path: str, *, name: str, is_asked: bool = True, **query: Any
+    ) -> Response:
         """A whole list as one CSV file for a browser to keep, read page after page as it is sent.
+
+        Args:
+            who: as whom it is asked for.
+            path: of the list, under `/api/v1`.
+            name: of the file.
+            is_asked: whether the file is; otherwise the answer is what would be said of it.
+            query: filters of the list; None for none.
 
         Raises:
             Problem: what the API refuses with at the first page; at a later one the file breaks
@@ -197,13 +209,14 @@ class Api:
 
         async def parts() -> AsyncIterator[bytes]:
             page = first
-            yield page.content
-            while "next" in page.links:
+            if is_asked:
+                yield as_texts(page.content)
+            while is_asked and "next" in page.links:
                 page = await read(page.links["next"]["url"])
                 if not page.is_success:
                     raise _problem(page)
                 # Each page names its columns anew.
-                yield page.content.partition(b"\n")[2]
+                yield as_texts(page.content.partition(b"\n")[2])
 
         kept = {"Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingResponse(parts(), headers=kept, media_type="text/csv")
@@ -224,7 +237,7 @@ class Api:
 
 
 class _HandedOn(Response):
-    """Another path's answer to whoever sent the request.
+    """Another path's answer to whoever sent the request: of a HEAD just what it says of itself.
 
     httpx gathers an answer before it gives it, and a table may be long.
     """
@@ -248,7 +261,26 @@ class _HandedOn(Response):
             "query_string": b"",
             "headers": self._told,
         }
-        await self._app(asked, receive, send)
+        sheet: Sheet | None = None
+
+        async def handed_on(message: Message) -> None:
+            nonlocal sheet
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                is_csv = headers.get("content-type", "").startswith("text/csv")
+                if message["status"] == HTTPStatus.OK and is_csv:
+                    sheet = Sheet()
+                    del headers["content-length"]
+            elif message["type"] == "http.response.body":
+                body, is_more = message.get("body", b""), message.get("more_body", False)
+                if scope["method"] == "HEAD":
+                    body = b""
+                elif sheet is not None:
+                    body = sheet.take(body) + (b"" if is_more else sheet.end())
+                message = {**message, "body": body}
+            await send(message)
+
+        await self._app(asked, receive, handed_on)
 
 
 _OF_CONNECTION = ("type", "asgi", "http_version", "scheme", "client", "server")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from nicegui.events import GenericEventArguments
 
+from trading.pages.client import SignedIn
+from trading.pages.files import file_at, files, given
 from trading.pages.forms import AT_FIRST, Chooser, Field, notice, price_of, whole_of
-from trading.pages.parts import Cell, Rows, button, empty, link, tag, text
+from trading.pages.parts import Cell, Rows, button, empty, focus, link, tag, text
 from trading.pages.site import Page, Site, Visit
 from trading.web.auth import Role
 from trading.web.problems import Problem
@@ -32,7 +34,7 @@ class Choices:
     def __init__(self, legend: str, names: list[str], chosen: list[str]) -> None:
         """Choose among `names`, of which `chosen` are ticked."""
         self._names, self._ticked = names, set(chosen)
-        with tag("fieldset", "pc-choices"):
+        with tag("fieldset", "pc-choices", tabindex="-1") as self.box:
             text(legend, "legend")
             for name in names:
                 with tag("label"):
@@ -41,6 +43,13 @@ class Choices:
                         box.props["checked"] = True
                     box.on("change", self._on(name), js_handler="e => emit(e.target.checked)")
                     text(name)
+        self._complaint = text("", "p", "pc-complaint", role="alert")
+        self._complaint.set_visibility(False)
+
+    def complain(self, sentence: str) -> None:
+        """Say what is wrong with them; an empty text for nothing."""
+        self._complaint.set_text(sentence)
+        self._complaint.set_visibility(bool(sentence))
 
     @property
     def chosen(self) -> list[str]:
@@ -50,6 +59,7 @@ class Choices:
     def _on(self, name: str) -> Any:
         def tick(event: GenericEventArguments) -> None:
             (self._ticked.add if event.args else self._ticked.discard)(name)
+            self.complain("")
 
         return tick
 
@@ -150,8 +160,16 @@ class _Studies:
         seed = whole_of(self.seed, whole, most=2**32 - 1)
         tariff = price_of(self.tariff, t("study.price_wrong"))
         replacement = price_of(self.replacement, t("study.price_wrong"))
+        choices = (self.mechanisms, self.pricings)
+        for one in choices:
+            one.complain("" if one.chosen else t("study.one_at_least"))
         self.complaint.clear()
         if share is None or seed is None or tariff is None or replacement is None:
+            return
+        lacking = [one for one in choices if not one.chosen]
+        if lacking:
+            # On a phone they are far above the button.
+            focus(lacking[0].box)
             return
         asked = {
             "title": self.title.value,
@@ -253,33 +271,80 @@ def _counted(step: dict[str, Any]) -> dict[str, int]:
 # ---------------------------------------------------------------------- what one found
 
 
-async def _found(visit: Visit) -> None:
-    t = visit.text
-    study = visit.request.path_params["study"]
-    told = await visit.get(f"/studies/{_quoted(study)}")
-    asked = told["asked"]
-    text(told["title"] or told["study"], "h2")
-    with tag("p"):
-        text(t(f"study.{told['state']}"), classes=f"pc-chip pc-{CHIPS[told['state']]}")
-    days = " – ".join(day for day in (asked["first_day"], asked["last_day"]) if day)
-    text(
-        t(
-            "study.of",
-            source=asked["source"],
-            days=days or t("study.all_days"),
-            share=visit.shown.share(asked["v2g_share"]),
-            seed=asked["seed"],
-        ),
-        "p",
-        "pc-quiet",
-    )
-    if told["problem"]:
-        notice(told["problem"], kind="bad")
-    if told["run"] is None:
-        empty(t("study.nothing_found"), t("study.nothing_found_hint"))
-    else:
-        await _results(visit, told["run"], liars=asked["liars"])
-    link(t("study.back"), PATH)
+class _Found:
+    """One visitor's look at one comparison, while it is under way and when it has ended."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.study = str(visit.request.path_params["study"])
+        self._seen: Any = None
+        self._under_way: _UnderWay | None = None
+
+    async def build(self) -> None:
+        """Put it onto the page."""
+        visit, t = self.visit, self.visit.text
+        try:
+            told = await self._read()
+        except Problem as error:
+            if error.status != 404:
+                raise
+            empty(t("study.unknown"), t("study.unknown_hint"))
+            link(t("study.back"), PATH)
+            return
+        asked = told["asked"]
+        text(told["title"] or told["study"], "h2")
+        with tag("p"):
+            self._state = tag("span")
+        days = " – ".join(day for day in (asked["first_day"], asked["last_day"]) if day)
+        text(
+            t(
+                "study.of",
+                source=asked["source"],
+                days=days or t("study.all_days"),
+                share=visit.shown.share(asked["v2g_share"]),
+                seed=asked["seed"],
+            ),
+            "p",
+            "pc-quiet",
+        )
+        self._place = tag("div")
+        link(t("study.back"), PATH)
+        await visit.every(self.refresh)
+
+    async def refresh(self) -> None:
+        """Say how far it is, or, once, what it found."""
+        if self._seen is not None and self._seen["state"] not in OPEN:
+            return
+        told = await self._read()
+        if told == self._seen:
+            return
+        state = told["state"]
+        self._state.clear()
+        with self._state:
+            text(self.visit.text(f"study.{state}"), classes=f"pc-chip pc-{CHIPS[state]}")
+        if state in OPEN:
+            if self._under_way is None:
+                with self._place, tag("section", "pc-card"):
+                    self._under_way = _UnderWay(self.visit, told, self.refresh)
+            self._under_way.show(told)
+        else:
+            self._place.clear()
+            with self._place:
+                await self._ended(told)
+        self._seen = told
+
+    async def _read(self) -> dict[str, Any]:
+        found: dict[str, Any] = await self.visit.get(f"/studies/{_quoted(self.study)}")
+        return found
+
+    async def _ended(self, told: dict[str, Any]) -> None:
+        t = self.visit.text
+        if told["problem"]:
+            notice(told["problem"], kind="bad")
+        if told["run"] is None:
+            empty(t("study.nothing_found"), t("study.nothing_found_hint"))
+        else:
+            await _results(self.visit, told["run"], liars=told["asked"]["liars"])
 
 
 async def _results(visit: Visit, name: str, *, liars: int) -> None:
@@ -360,29 +425,30 @@ def _place(figure: str) -> tuple[int, str]:
 
 _COLUMNS = ("market", "welfare", "of_best", "traded", "missing", "peak", "buyers", "sellers")
 
+_Form = Annotated[Literal["csv", "parquet", "json"], Query(alias="as")]
+
 
 def router(site: Site) -> APIRouter:
     """Files of runs, for a browser, which has a cookie and no token."""
-    found = APIRouter(include_in_schema=False)
+    found = files()
 
-    async def passed(request: Request, path: str, accept: str) -> Response:
-        who = await site.door.visitor(request)
-        if who is None:
-            raise Problem(401, "this needs a sign-in")
-        return site.api.file(who, path, accept=accept)
+    async def passed(request: Request, run: str, path: str, accept: str) -> Response:
+        async def give(who: SignedIn) -> Response:
+            return site.api.file(who, f"/runs/{_quoted(run)}{path}", accept=accept)
 
-    @found.get(PATH + "/{run}/figures/{figure}")
+        return await given(site, request, give, back=f"{PATH}/{_quoted(run)}")
+
+    @file_at(found, PATH + "/{run}/figures/{figure}")
     async def figure(request: Request, run: str, figure: str) -> Response:
-        return await passed(request, f"/runs/{_quoted(run)}/figures/{_quoted(figure)}", "*/*")
+        return await passed(request, run, f"/figures/{_quoted(figure)}", "*/*")
 
-    @found.get(PATH + "/{run}/report")
+    @file_at(found, PATH + "/{run}/report")
     async def report(request: Request, run: str) -> Response:
-        return await passed(request, f"/runs/{_quoted(run)}/report", "text/html")
+        return await passed(request, run, "/report", "text/html")
 
-    @found.get(PATH + "/{run}/tables/{table}")
-    async def table(request: Request, run: str, table: str) -> Response:
-        form = FORMATS.get(request.query_params.get("as", "csv"), FORMATS["csv"])
-        return await passed(request, f"/runs/{_quoted(run)}/tables/{_quoted(table)}/whole", form)
+    @file_at(found, PATH + "/{run}/tables/{table}")
+    async def table(request: Request, run: str, table: str, form: _Form = "csv") -> Response:
+        return await passed(request, run, f"/tables/{_quoted(table)}/whole", FORMATS[form])
 
     return found
 
@@ -394,6 +460,10 @@ def _quoted(name: str) -> str:
 
 async def _build(visit: Visit) -> None:
     await _Studies(visit).build()
+
+
+async def _found(visit: Visit) -> None:
+    await _Found(visit).build()
 
 
 PAGE = Page(name="study", path=PATH, icon="science", roles=ASKED_FOR, build=_build)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from trading.pages.parts import empty, figures, icon, link, tag, text
 from trading.pages.site import Page, Visit
-from trading.pages.trades import short
+from trading.pages.trades import party, short, sums
 from trading.web.auth import Role
 from trading.web.problems import Problem
 
@@ -102,15 +102,18 @@ class _Path:
 
     def _figures(self, trade: dict[str, Any]) -> None:
         t, shown = self.visit.text, self.visit.shown
-        figures(
-            {
-                t("trades.state"): t(f"trades.{trade['state']}"),
-                t("trades.interval"): shown.moment(trade["interval_start"]),
-                t("trades.energy"): shown.energy(trade["energy_wh"]),
-                t("trades.price"): shown.price(trade["price_ueur_per_kwh"]),
-                t("trades.cost"): shown.money(trade["cost_ueur"]),
+        told = {
+            t("trades.state"): t(f"trades.{trade['state']}"),
+            t("trades.interval"): shown.moment(trade["interval_start"]),
+            t("trades.energy"): shown.energy(trade["energy_wh"]),
+            **sums(self.visit, trade),
+        }
+        if self.visit.who.principal.sees_trades:
+            told |= {
+                t("trades.seller_price"): shown.price(trade["seller_price_ueur_per_kwh"]),
+                t("trades.seller_gets"): shown.money(trade["income_ueur"]),
             }
-        )
+        figures(told)
 
     def _show(self, step: _Step) -> None:
         t = self.visit.text
@@ -166,8 +169,8 @@ class _Path:
         return t(
             "trade.match_said",
             energy=shown.energy(trade["energy_wh"]),
-            seller=trade["seller_id"] or t("trades.somebody"),
-            buyer=trade["buyer_id"] or t("trades.somebody"),
+            seller=party(self.visit, trade, "seller"),
+            buyer=party(self.visit, trade, "buyer"),
             price=shown.price(trade["price_ueur_per_kwh"]),
             cost=shown.money(trade["cost_ueur"]),
             seller_price=shown.price(trade["seller_price_ueur_per_kwh"]),

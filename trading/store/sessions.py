@@ -8,7 +8,6 @@ An implausible session is refused too, and those that came with it are taken.
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +19,7 @@ import pandas as pd
 import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
+from trading.data.ids import LONGEST_ID, unfit
 from trading.data.intake import Intake
 from trading.store.database import Database
 from trading.store.journal import note
@@ -43,10 +43,6 @@ FIRST_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 END_OF_TIMES = datetime(2100, 1, 1, tzinfo=UTC)
 LONGEST_STAY = timedelta(days=31)
 """Work and memory grow with a stay. Assumption: nobody charges and trades for more than a month."""
-
-LONGEST_ID = 200
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""What no id holds: PostgreSQL keeps no NUL, UTF-8 has no half of a pair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,10 +194,10 @@ def implausible(
     >>> implausible("a", datetime(1970, 1, 1, tzinfo=UTC), datetime(2019, 1, 1, tzinfo=UTC), None)
     "session 'a': arrival 1970-01-01T00:00:00+00:00 is outside the years 2000 to 2099."
     """
-    if len(session_id) > LONGEST_ID:
-        return f"session {session_id[:40]!r}...: its id is longer than {LONGEST_ID} characters."
-    if _UNPRINTABLE.search(session_id):
-        return f"session {session_id!r}: its id holds a character that cannot be printed."
+    if why_not := unfit(session_id):
+        cut = "..." if len(session_id) > LONGEST_ID else ""
+        shown = session_id[:40] if cut else session_id
+        return f"session {shown!r}{cut}: its id {why_not}."
     times = {"arrival": arrival, "departure": departure, "estimated_departure": estimated}
     for name, time_ in times.items():
         if time_ is None:

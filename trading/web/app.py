@@ -15,7 +15,7 @@ from trading.errors import StoreError
 from trading.web.auth import Tokens, guard_of
 from trading.web.issuer import DevelopmentIssuer
 from trading.web.limits import Places, RateLimit, SecurityHeaders, Turns
-from trading.web.problems import Problem, ProblemOut, answer_problems, refused
+from trading.web.problems import Problem, ProblemOut, answer_problems, documented, refused
 from trading.web.routes import (
     acts,
     changes,
@@ -178,6 +178,8 @@ def _described(app: FastAPI) -> dict[str, Any]:
             for method in route.methods or ():
                 operation = told["paths"][route.path][method.lower()]
                 operation["x-roles"] = roles or []
+                if "requestBody" in operation:
+                    operation["responses"] |= documented(415)
                 operation["description"] = (
                     f"{operation.get('description', '')}\n\n"
                     + (f"For {', '.join(roles)}." if roles else "Open to everybody.")

@@ -37,6 +37,7 @@ from joserfc.jwk import Key, KeySet
 from starlette.concurrency import run_in_threadpool
 
 from trading.errors import OptionError
+from trading.web.bodies import refuse_unless_json
 from trading.web.limits import RateLimit
 from trading.web.parameters import refuse_unknown_parameters
 from trading.web.problems import Problem
@@ -388,6 +389,8 @@ class GuardedRoute(APIRoute):
             if guard is None:
                 return await handle(request)
             principal = await guard.check(request)
+            if self.body_field is not None:
+                refuse_unless_json(request)
             async with request.app.state.turns.of(principal.subject):
                 return await handle(request)
 

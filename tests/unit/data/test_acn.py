@@ -231,6 +231,10 @@ def test_notes_say_when_the_file_is_one_page_of_several(read_json):
             ("2018-04-25 13:20:10-07:00", "2018-04-25 04:08:14-07:00"),
             "more power than any bay gives (500 kW)",
         ),
+        (
+            ("claimed,", "a/b,"),
+            "the session id is not 1 to 200 printable characters without /, other than . and ..",
+        ),
         (("claimed,", "unclaimed,"), "the session id came before"),
     ],
 )

@@ -98,6 +98,11 @@ def test_a_skipped_hour_cannot_be_used(read, arrival, departure, end):
         ("2022-08-11 23:37:00", "2022-08-11 23:33:00", "departure not after arrival"),
         ("168393", "500001", "more power than any bay gives (500 kW)"),
         ("9632.4", "33334", "more power than any bay gives (500 kW)"),
+        (
+            "278,",
+            "..,",
+            "the session id is not 1 to 200 printable characters without /, other than . and ..",
+        ),
         ("278,", "1,", "the session id came before"),
     ],
 )

@@ -104,7 +104,10 @@ def test_refused_when_a_required_column_is_missing(read, column):
 @pytest.mark.parametrize(
     ("column", "value", "expected"),
     [
-        ("session_id", "", "a text that is not empty"),
+        ("session_id", "", "1 to 200 printable characters without /"),
+        ("session_id", "a/b", "1 to 200 printable characters without /"),
+        ("session_id", "..", "1 to 200 printable characters without /"),
+        ("session_id", "a\tb", "1 to 200 printable characters without /"),
         ("arrival", "2024-05-01T08:00:00", "with Z or an offset"),
         ("departure", "2024-05-01T08:00:00Z", "a departure later than the arrival"),
         ("departure", "", "with Z or an offset"),

@@ -152,3 +152,30 @@ def test_more_sessions_than_are_asked_for_at_once(database: Database) -> None:
     again = store.add_rows(contents(many))
     assert (again.new, again.changed, again.refused) == ((), (), {})
     assert len(store.frame()) == 1_203
+
+
+def test_what_came_before_its_id_was_refused_stays_and_new_ones_are_refused(
+    database: Database,
+) -> None:
+    """Earlier versions took ids with a slash in."""
+    start = dt.datetime(2019, 10, 29, 15, tzinfo=dt.UTC)
+    one = SessionIn(
+        session_id="a/b",
+        arrival=start,
+        departure=start + dt.timedelta(hours=1),
+        battery_capacity_wh=60_000,
+        soc_arrival=0.4,
+        soc_source="charger",
+        need_wh=1_000,
+        charge_power_w=7_000,
+        discharge_power_w=0,
+        reserve_soc=0.0,
+    )
+    SessionStore(database).add_rows(contents([one]))
+    store = SessionStore(database)
+    assert list(store.frame()["session_id"]) == ["a/b"]
+    more = [one.model_copy(update={"session_id": name}) for name in ("c/d", "..", "e")]
+    taken = store.add(sessions_frame(more))
+    assert taken.new == ("e",)
+    assert set(taken.refused) == {"c/d", ".."}
+    assert list(store.frame()["session_id"]) == ["a/b", "e"]
