@@ -16,7 +16,7 @@ from nicegui.element import Element
 
 from trading.errors import PeerchargeError
 from trading.pages.client import Api, Drawings, SignedIn
-from trading.pages.parts import empty, icon, link, refusal, tag, text
+from trading.pages.parts import PageChooser, empty, icon, link, refusal, tag, text
 from trading.pages.shown import Shown
 from trading.pages.signin import (
     LANGUAGE,
@@ -281,12 +281,13 @@ def _settings(visit: Visit) -> None:
                 for one in door.identities()
             }
             options.setdefault(who.subject, who.subject)
-            _chooser(
+            here = quote(visit.request.url.path, safe="")
+            PageChooser(
+                "acting as",
                 visit.text("shell.acting_as"),
                 options,
                 who.subject,
-                f"value => location.href='{START}?as='+encodeURIComponent(value)"
-                "+'&to='+encodeURIComponent(location.pathname)",
+                href=lambda name: f"{START}?as={quote(name, safe='')}&to={here}",
             )
         else:
             roles = ", ".join(visit.text(f"role.{role}") for role in sorted(who.roles))
@@ -295,27 +296,10 @@ def _settings(visit: Visit) -> None:
         named = {name: visit.text(f"shell.theme_{name}") for name in THEMES}
         theme = visit.request.cookies.get(THEME, "auto")
         language = visit.shown.language
-        _chooser(visit.text("shell.language"), dict(languages()), language, _keeps(LANGUAGE))
-        _chooser(visit.text("shell.theme"), named, theme, _keeps(THEME))
-
-
-def _keeps(cookie: str) -> str:
-    return (
-        f"value => {{document.cookie='{cookie}='+value+';path=/;samesite=lax;max-age=31536000';"
-        "location.reload()}"
-    )
-
-
-def _chooser(label: str, options: dict[str, str], value: str, handler: str) -> None:
-    """A plain select of the browser, which every keyboard and screen reader knows."""
-    with tag("label", "pc-chooser"):
-        text(label)
-        chooser = tag("select").on("change", js_handler=f"e => ({handler})(e.target.value)")
-        with chooser:
-            for name, shown in options.items():
-                option = text(shown, "option", value=name)
-                if name == value:
-                    option.props["selected"] = True
+        PageChooser(
+            "language", visit.text("shell.language"), languages(), language, cookie=LANGUAGE
+        )
+        PageChooser("theme", visit.text("shell.theme"), named, theme, cookie=THEME)
 
 
 def _not_yours(visit: Visit, page: Page) -> None:
