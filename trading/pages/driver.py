@@ -520,4 +520,5 @@ PAGE = Page(
     icon="directions_car",
     roles=frozenset({Role.DRIVER}),
     build=_build,
+    says_pause=True,
 )

@@ -427,4 +427,11 @@ async def _build(visit: Visit) -> None:
     await LotView(visit).build()
 
 
-PAGE = Page(name="lot", path="/", icon="local_parking", roles=frozenset(Role), build=_build)
+PAGE = Page(
+    name="lot",
+    path="/",
+    icon="local_parking",
+    roles=frozenset(Role),
+    build=_build,
+    says_pause=True,
+)

@@ -27,6 +27,7 @@ from trading.pages.signin import (
     language_of,
     plain_page,
 )
+from trading.pages.standing import Standing
 from trading.pages.texts import Texts, languages
 from trading.web.auth import Role, unauthorized
 from trading.web.problems import Problem
@@ -34,6 +35,7 @@ from trading.web.problems import Problem
 THEME, ZONE = "peercharge_theme", "peercharge_zone"
 THEMES = ("auto", "light", "dark")
 REFRESH_S = 1.0
+STANDING_S = 5.0
 
 T = TypeVar("T")
 
@@ -49,6 +51,7 @@ class Page:
         roles: who may see it.
         build: puts its content into the frame.
         in_navigation: whether the head leads to it.
+        says_pause: whether it says above all else that the consortium is paused.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Page:
     roles: frozenset[Role]
     build: Callable[[Visit], Awaitable[None]]
     in_navigation: bool = True
+    says_pause: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +197,9 @@ def register(site: Site, page: Page) -> None:
                 await ui.context.client.connected()
                 told = await ui.run_javascript(_ZONE_OF_BROWSER)
                 visit.shown = Shown(language, _zone(str(told)) or ZoneInfo("UTC"))
+            standing = Standing(visit, says_pause=page.says_pause)
+            await standing.look()
+            ui.timer(STANDING_S, standing.look, immediate=False)
             await _build(visit, page, tag("div"))
         return None
 
