@@ -91,6 +91,27 @@ def fold(title: str) -> Iterator[None]:
         yield
 
 
+_OPEN = """(box) => {
+  if (!box || box.open) return;
+  const from = document.activeElement, section = from && from.closest("section");
+  if (section) Object.assign(box, {from, heading: section.querySelector("h2")});
+  box.showModal();
+  const until = Date.now() + 30000;
+  const look = () => {
+    const at = document.activeElement, {from, heading} = box;
+    const isGone = !from.isConnected || !from.getClientRects().length;
+    if (at !== document.body && at !== from) return;
+    if (isGone && heading) {
+      heading.tabIndex = -1;
+      heading.focus();
+    } else if (Date.now() < until && !box.open) setTimeout(look, 100);
+  };
+  box.onclose = () => box.from && setTimeout(look, 0);
+}"""
+"""Opens a dialog. The browser gives the focus back to what opened it; where that is gone by then,
+or goes soon after because of what was sent, the keyboard goes on from its section's heading."""
+
+
 class Dialog:
     """A dialog that shows what will be sent, and asks once; Escape leaves it."""
 
@@ -109,7 +130,7 @@ class Dialog:
             yield
             with tag("div", "pc-actions"):
                 button(self._close, self.leave)
-        self._box.run_method("showModal")
+        self._open()
 
     def once(self, label: str, act: Callable[[], Awaitable[None]]) -> Element:
         """A button that sends what is shown: pressed again while that goes on, it does nothing."""
@@ -143,11 +164,14 @@ class Dialog:
                 yield
             with tag("div", "pc-actions"):
                 button(self._close, self.leave)
-        self._box.client.run_javascript(
-            f"(e => e && !e.open && e.showModal())(document.getElementById('{self._box.html_id}'))"
-        )
+        self._open()
         # What was pressed is gone, and the keyboard must not begin at the top of the page.
         focus(heading)
+
+    def _open(self) -> None:
+        self._box.client.run_javascript(
+            f"({_OPEN})(document.getElementById('{self._box.html_id}'))"
+        )
 
     async def leave(self) -> None:
         """Close it."""
