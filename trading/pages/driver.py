@@ -80,6 +80,7 @@ class DriverView:
                 nothing="",
             )
             self.saved = text("", "p", "pc-strong")
+            text(t("driver.rounded"), "p", "pc-quiet")
         self.no_account = empty(t("driver.no_account"), t("driver.no_account_hint"))
         with tag("div", "pc-two") as self.has_account:
             with tag("section", "pc-card"):
@@ -137,12 +138,12 @@ class DriverView:
             return
         most, least = 0, MAX_U32
         if self.buys.value:
-            asked = price_of(self.buys, t("driver.price_wrong"))
+            asked = price_of(self.buys, t("driver.price_wrong"), visit=self.visit)
             if asked is None:
                 return
             most = asked
         if self.sells.value:
-            asked = price_of(self.sells, t("driver.price_wrong"))
+            asked = price_of(self.sells, t("driver.price_wrong"), visit=self.visit)
             if asked is None:
                 return
             least = asked
@@ -176,7 +177,7 @@ class DriverView:
             return
         amount: int | None = account["free_ueur"]
         if self.paid_out.value:
-            amount = amount_of(self.paid_out, t("driver.amount_wrong"))
+            amount = amount_of(self.paid_out, t("driver.amount_wrong"), visit=self.visit)
         if not amount:
             if amount == 0:
                 self.paid_out.complain(t("driver.nothing_free"))
@@ -235,7 +236,7 @@ class DriverView:
         t, account = self.visit.text, self._account
         if account is None:
             return
-        amount = amount_of(self.paid_in, t("driver.amount_wrong"))
+        amount = amount_of(self.paid_in, t("driver.amount_wrong"), visit=self.visit)
         if amount is None:
             return
         title, number = t("driver.deposit"), account["account"]

@@ -88,7 +88,8 @@ def refusal(title: str, error: Problem) -> Element:
         with tag("div"):
             text(title, "strong")
             said = ". ".join(part.rstrip(".") for part in (error.detail, error.hint) if part)
-            text(said + ".", "p")
+            # The API speaks English, on whatever page it is told.
+            text(said + ".", "p", lang="en")
     return found
 
 
