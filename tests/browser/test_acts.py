@@ -66,6 +66,8 @@ def test_the_authority_removes_an_operator_and_seats_it_again(browser, day):
         dialog.get_by_role("button", name="Close").click()
         expect(seats).to_have_count(2)
         expect(page.locator(".pc-figures")).to_contain_text("2 of 2 operators")
+        # The button that was pressed is gone, and the keyboard goes on beside it.
+        expect(page.get_by_role("heading", name="Operators")).to_be_focused()
         # Another one fewer is fewer than the quorum: the contract's own sentence says so.
         seats.first.click()
         expect(dialog).to_contain_text("a quorum of 2 does not fit 1 operators")
@@ -80,6 +82,26 @@ def test_the_authority_removes_an_operator_and_seats_it_again(browser, day):
         dialog.get_by_role("button", name="Close").click()
         expect(seats).to_have_count(3)
         expect(page.locator("tbody tr").filter(has_text="Operator removed")).to_have_count(1)
+
+
+def test_a_pause_is_told_to_whoever_trades_and_leaves_the_keyboard_where_it_was(browser, day):
+    with visitor(browser, day) as who:
+        page, said = who.go("/authority", as_="authority"), "The consortium is paused"
+        dialog = page.get_by_role("dialog")
+        for press in ("Pause the consortium", "End the pause"):
+            page.get_by_role("button", name=press).click()
+            dialog.get_by_role("button", name="Send it").click()
+            expect(dialog).to_contain_text("Done, in block")
+            dialog.get_by_role("button", name="Close").click()
+            expect(page.get_by_role("button", name=press)).to_be_hidden()
+            expect(page.get_by_role("heading", name="Pause")).to_be_focused()
+            expect(page.get_by_text(said)).to_be_hidden()
+            is_paused = press.startswith("Pause")
+            theirs = browser.new_context().new_page()
+            theirs.goto(f"{day.address}/sign-in/start?as=aggregator&to=/")
+            theirs.wait_for_selector(".pc-bays svg")
+            expect(theirs.get_by_text(said)).to_be_visible(visible=is_paused)
+            theirs.context.close()
 
 
 def test_what_cannot_be_is_said_where_it_was_typed(browser, day):

@@ -5,6 +5,7 @@ With `PEERCHARGE_IMAGES=DIR` what is seen is kept there; docs/images holds such 
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -51,3 +52,33 @@ def test_a_page_can_be_read_by_everybody(browser, day, name, width, theme):
         if kept:
             page.screenshot(path=Path(kept) / f"page-{name}-{width}-{theme}.png", full_page=True)
         assert faults(page) == []
+
+
+DRAW = """
+(told) => {
+  const id = +document.querySelector(".pc-bays").id.slice(1);
+  mounted_app.elements[id].props.told = told;
+}
+"""
+MEASURED = """
+() => [".pc-bays svg", ".pc-percent", ".pc-bay-number"].flatMap((one) => {
+  const found = document.querySelector(one).getBoundingClientRect();
+  return [found.width, found.height];
+})
+"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_lot_of_any_size_has_letters_that_can_be_read(browser, day, width):
+    with visitor(browser, day, width=width) as who:
+        page = who.go("/", as_=DRIVER)
+        page.wait_for_selector(".pc-bays svg")
+        for bays in (2, 28, 300):
+            vehicle = {"bay": 1, "role": "buyer", "soc": 0.5, "label": "50 %", "title": "x"}
+            told = {"bays": bays, "is_partial": False, "vehicles": [vehicle], "flows": []}
+            page.evaluate(DRAW, json.dumps(told))
+            expect(page.locator(".pc-bay")).to_have_count(bays)
+            across, _, _, letters, _, numbers = page.evaluate(MEASURED)
+            assert 10 <= letters <= 24
+            assert 8 <= numbers <= 20
+            assert across <= WIDTHS[width][0]

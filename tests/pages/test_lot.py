@@ -59,3 +59,30 @@ def test_a_day_is_covered_from_its_midnight_to_its_last_interval(now, first, aft
     if earliest < found.day < latest:
         local = [when.astimezone(ZoneInfo(zone)).time() for when in (since, until)]
         assert local == [dt.time(0, 0), dt.time(23, 45)]
+
+
+def test_what_comes_from_the_grid_is_of_this_meter_interval_and_of_no_older_one():
+    at = dt.datetime(2026, 1, 1, 13, 44, tzinfo=dt.UTC)
+    found = view(at, None)
+    found._now["meter_s"] = 900
+    names = ("here", "from_peers", "grid_now", "grid_alone", "buyers_saved", "sellers_income")
+    found.figures = {name: Said() for name in names}
+    saved = dict.fromkeys(("energy_wh", "buyers_saved_ueur", "sellers_income_ueur"), 0)
+
+    def said(*times: str) -> str:
+        load = [{"time": f"2026-01-01T{time}Z", "with_p2p_w": 2200, "grid_only_w": 0}
+                for time in times]  # fmt: skip
+        found._show_figures(at, [], saved, load)
+        return found.figures["grid_now"].text
+
+    assert said("12:00:00") == said() == "0.0 kW"
+    assert said("12:00:00", "13:30:00", "13:45:00") == "2.2 kW"
+
+
+class Said:
+    """An element that holds a text."""
+
+    text = ""
+
+    def set_text(self, text: str) -> None:
+        self.text = text

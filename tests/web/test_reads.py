@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import time
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -273,3 +274,19 @@ def test_a_replay_that_has_not_begun_stands_at_its_first_interval(tmp_path):
         source = Source(database=database, publication=MARKET, tag_of=PSEUDONYMS.find, replay=True)
         with source.look() as connection:
             assert source.lot_time_s(connection) == first_interval(MARKET, came)
+
+
+def test_when_the_engine_last_looked_is_told(api, filled):
+    told = api.get("/consortium").json()["looked_at"]
+    assert told == api.client.get("/health").json()["looked_at"]
+    # It ended its day just now, and wrote the file thereby.
+    looked_s = dt.datetime.fromisoformat(told).timestamp()
+    assert filled.file.stat().st_mtime - 60 < looked_s <= time.time()
+
+
+def test_what_an_engine_kept_of_its_looks_is_the_last(copied):
+    with open_database(copied) as database:
+        database.looked(1_000.5)
+        database.looked(2_000.5)
+    with api_over(copied) as api:
+        assert api.get("/consortium").json()["looked_at"] == "1970-01-01T00:33:20.500000Z"

@@ -60,3 +60,31 @@ def test_what_comes_while_one_looks_is_shown(filled, copied):
         assert api.items("/vehicles", params=params) == []
         come_later(copied, start_s + 4 * 86_400 - 3600 - 1)
         assert api.items("/vehicles", params=params)
+
+
+def test_an_empty_lot_draws_nothing_up_to_now_and_between_two_days(filled, copied):
+    """A row for every meter interval, 0 while nobody stands there, and none of what is to come."""
+    come_later(copied, traded_starts(copied)[0] + 2 * 86_400)
+    with api_over(copied) as api:
+        told = api.get("/lot").json()
+        last = pd.Timestamp(told["last"]) + pd.Timedelta(minutes=15)
+    now = last + pd.Timedelta(minutes=100)
+    with api_over(copied, replay=False, clock=lambda: now.timestamp()) as api:
+        params = {"since": told["first"], "until": (now + pd.Timedelta(days=1)).isoformat()}
+        rows = api.items("/load", params=params | {"limit": 1000})
+        sessions = api.items("/sessions", params={"limit": 1000})
+        late = api.items("/load", params={"since": last.isoformat()} | {"limit": 1000})
+    times = [pd.Timestamp(row["time"]) for row in rows]
+    step = pd.Timedelta(seconds=told["meter_s"])
+    assert times == list(pd.date_range(told["first"], now, freq=step))
+    stays = [(pd.Timestamp(one["arrival"]), pd.Timestamp(one["departure"])) for one in sessions]
+    empty = [
+        row
+        for row, at in zip(rows, times, strict=True)
+        if not any(came < at + step and went > at for came, went in stays)
+    ]
+    assert len(empty) > 48
+    assert all(row["grid_only_w"] == row["with_p2p_w"] == row["p2p_w"] == 0 for row in empty)
+    assert any(row["with_p2p_w"] for row in rows[len(rows) // 2 :])
+    assert late == rows[-len(late) :]
+    assert len(late) == 7

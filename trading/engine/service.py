@@ -51,6 +51,10 @@ class GivenOnce:
         return given
 
 
+TOLD_EVERY_S = 10.0
+"""How often the database is told that the engine looked."""
+
+
 @dataclass(slots=True)
 class Heartbeat(Beat):
     """What health and metrics show of an engine.
@@ -103,7 +107,7 @@ class Engine:
     poll_s: float = POLL_S
 
     def __post_init__(self) -> None:
-        self._not_before = 0.0
+        self._not_before = self._told_at = 0.0
         self.mirror = Mirror(self.database, self.consortium, is_final=self.is_final)
         self.outbox = Outbox(self.database, self.consortium, self.key, is_final=self.is_final)
         self.clerk = Clerk(
@@ -181,7 +185,14 @@ class Engine:
         self.heartbeat.open_batches = self.clerk.open_count()
         self.heartbeat.looked_at = self.clock()
         self.heartbeat.problem = ""
+        self._tell_readers(self.heartbeat.looked_at)
         return traded
+
+    def _tell_readers(self, now_s: float) -> None:
+        """Let whoever only reads the database know that this engine goes on."""
+        if abs(now_s - self._told_at) >= TOLD_EVERY_S:
+            self.database.looked(now_s)
+            self._told_at = now_s
 
     def is_done(self) -> bool:
         """Whether every interval of the sessions is dealt with, and every batch at its end."""

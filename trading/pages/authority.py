@@ -13,6 +13,7 @@ from trading.pages.forms import (
     Chooser,
     Dialog,
     Field,
+    address_of,
     code,
     fold,
     notice,
@@ -109,7 +110,9 @@ class AuthorityView:
             added = Field(t("authority.address"), hint=t("authority.address_hint"))
 
             async def add() -> None:
-                await self._ask({"change": "add-operator", "operator": added.value})
+                address = address_of(added, t("authority.address_wrong"))
+                if address is not None:
+                    await self._ask({"change": "add-operator", "operator": address})
 
             button(t("authority.show"), add)
         with fold(t("authority.rotate_operator")):
@@ -117,8 +120,9 @@ class AuthorityView:
             new = Field(t("authority.new_key"), hint=t("authority.address_hint"))
 
             async def rotate() -> None:
-                old = self.rotated.value
-                await self._ask({"change": "rotate-operator", "old": old, "new": new.value})
+                old, address = self.rotated.value, address_of(new, t("authority.address_wrong"))
+                if address is not None:
+                    await self._ask({"change": "rotate-operator", "old": old, "new": address})
 
             button(t("authority.show"), rotate)
 
@@ -139,8 +143,8 @@ class AuthorityView:
             highest = Field(t("authority.highest_price"), hint=hint, mode="decimal")
 
             async def set_band() -> None:
-                low = price_of(lowest, t("authority.price_wrong"))
-                high = price_of(highest, t("authority.price_wrong"))
+                low = price_of(lowest, t("authority.price_wrong"), visit=self.visit)
+                high = price_of(highest, t("authority.price_wrong"), visit=self.visit)
                 if low is not None and high is not None:
                     await self._ask(
                         {
@@ -158,7 +162,7 @@ class AuthorityView:
             )
 
             async def set_spread() -> None:
-                asked = price_of(spread, t("authority.price_wrong"))
+                asked = price_of(spread, t("authority.price_wrong"), visit=self.visit)
                 if asked is not None:
                     await self._ask({"change": "set-largest-spread", "spread_ueur_per_kwh": asked})
 
@@ -189,9 +193,11 @@ class AuthorityView:
 
             async def set_aggregator() -> None:
                 is_in = chosen.value == "admit"
-                await self._ask(
-                    {"change": "set-aggregator", "aggregator": address.value, "admitted": is_in}
-                )
+                asked = address_of(address, t("authority.address_wrong"))
+                if asked is not None:
+                    await self._ask(
+                        {"change": "set-aggregator", "aggregator": asked, "admitted": is_in}
+                    )
 
             button(t("authority.show"), set_aggregator)
 
@@ -201,8 +207,10 @@ class AuthorityView:
             address = Field(t("authority.address"), hint=t("authority.propose_hint"))
 
             async def propose() -> None:
-                to = address.value or None
-                await self._ask({"change": "propose-authority", "proposed": to})
+                # Left empty, it takes an offer back.
+                to = address_of(address, t("authority.address_wrong")) if address.value else None
+                if to is not None or not address.value:
+                    await self._ask({"change": "propose-authority", "proposed": to})
 
             button(t("authority.show"), propose)
 

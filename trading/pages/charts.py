@@ -56,15 +56,22 @@ class Series(Element, component="static/series.js"):
 def drawn_load(
     rows: Sequence[Mapping[str, Any]], at: dt.datetime, limit_w: int | None, visit: Visit
 ) -> Drawing:
-    """Rows of `/load` as a drawing and in words; what lies after `at` is left out."""
+    """Rows of `/load` as a drawing and in words; what lies after `at` is left out.
+
+    The last of them holds up to `at`, where the lines end.
+    """
     times = [dt.datetime.fromisoformat(row["time"]) for row in rows]
     until = sum(time <= at for time in times)
     alone, traded = (
         [row[name] / 1000 for row in rows[:until]] for name in ("grid_only_w", "with_p2p_w")
     )
+    if until and times[until - 1] < at:
+        times.insert(until, at)
+        alone.append(alone[-1])
+        traded.append(traded[-1])
     series: dict[str, list[float | None]] = {"alone": [*alone], "traded": [*traded]}
     if limit_w is not None:
-        series["limit"] = [limit_w / 1000] * len(rows)
+        series["limit"] = [limit_w / 1000] * len(times)
     words = visit.text(
         "lot.load_words",
         alone=visit.shown.power(1000 * max(alone, default=0)),

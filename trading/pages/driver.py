@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from trading.pages.forms import (
     notice,
     price_of,
 )
-from trading.pages.parts import Rows, button, empty, figures, refusal, say, tag, text
+from trading.pages.parts import PageChooser, Rows, button, empty, figures, refusal, say, tag, text
 from trading.pages.site import Page, Visit
 from trading.pages.trades import short
 from trading.pages.wallet import Wallet
@@ -79,6 +80,7 @@ class DriverView:
                 nothing="",
             )
             self.saved = text("", "p", "pc-strong")
+            text(t("driver.rounded"), "p", "pc-quiet")
         self.no_account = empty(t("driver.no_account"), t("driver.no_account_hint"))
         with tag("div", "pc-two") as self.has_account:
             with tag("section", "pc-card"):
@@ -136,12 +138,12 @@ class DriverView:
             return
         most, least = 0, MAX_U32
         if self.buys.value:
-            asked = price_of(self.buys, t("driver.price_wrong"))
+            asked = price_of(self.buys, t("driver.price_wrong"), visit=self.visit)
             if asked is None:
                 return
             most = asked
         if self.sells.value:
-            asked = price_of(self.sells, t("driver.price_wrong"))
+            asked = price_of(self.sells, t("driver.price_wrong"), visit=self.visit)
             if asked is None:
                 return
             least = asked
@@ -175,7 +177,7 @@ class DriverView:
             return
         amount: int | None = account["free_ueur"]
         if self.paid_out.value:
-            amount = amount_of(self.paid_out, t("driver.amount_wrong"))
+            amount = amount_of(self.paid_out, t("driver.amount_wrong"), visit=self.visit)
         if not amount:
             if amount == 0:
                 self.paid_out.complain(t("driver.nothing_free"))
@@ -234,7 +236,7 @@ class DriverView:
         t, account = self.visit.text, self._account
         if account is None:
             return
-        amount = amount_of(self.paid_in, t("driver.amount_wrong"))
+        amount = amount_of(self.paid_in, t("driver.amount_wrong"), visit=self.visit)
         if amount is None:
             return
         title, number = t("driver.deposit"), account["account"]
@@ -464,27 +466,52 @@ _CAR = ("soc_now", "soc_departure", "battery", "need", "drawn", "missing")
 _MONEY = ("free", "locked", "held")
 
 
+def current_stay(stays: Sequence[Mapping[str, Any]], now: dt.datetime) -> Mapping[str, Any]:
+    """The stay that a driver most likely comes for, of rows of `/sessions`, at least one.
+
+    The one that is here; else the next to come; else the last that left.
+    """
+
+    def when(name: str) -> Callable[[Mapping[str, Any]], dt.datetime]:
+        return lambda stay: dt.datetime.fromisoformat(stay[name])
+
+    arrival, departure = when("arrival"), when("departure")
+    here = [one for one in stays if arrival(one) <= now < departure(one)]
+    if here:
+        return max(here, key=arrival)
+    to_come = [one for one in stays if arrival(one) > now]
+    return min(to_come, key=arrival) if to_come else max(stays, key=departure)
+
+
 async def _build(visit: Visit) -> None:
-    t = visit.text
-    mine = (await visit.get("/me"))["sessions"]
-    if not mine:
+    t, shown = visit.text, visit.shown
+    mine = set((await visit.get("/me"))["sessions"])
+    # Who sees all vehicles besides is told of others, too.
+    stays = {
+        one["session_id"]: one
+        for one in (await visit.rows("/sessions") if mine else [])
+        if one["session_id"] in mine
+    }
+    if not stays:
         empty(t("driver.no_session"), t("driver.no_session_hint"))
         return
-    asked = visit.request.query_params.get("session", "")
-    chosen = asked if asked in mine else mine[-1]
-    if len(mine) > 1:
-        with tag("div", "pc-bar"), tag("label", "pc-chooser"):
-            text(t("driver.which"))
-            chooser = tag("select").on(
-                "change",
-                js_handler="e => location.href = '/driver?session='"
-                " + encodeURIComponent(e.target.value)",
+    chosen = visit.request.query_params.get("session", "")
+    if chosen not in stays:
+        now = dt.datetime.fromisoformat((await visit.get("/lot"))["now"])
+        chosen = str(current_stay(list(stays.values()), now)["session_id"])
+    if len(stays) > 1:
+        latest_first = sorted(stays.values(), key=lambda one: str(one["arrival"]), reverse=True)
+        with tag("div", "pc-bar"):
+            PageChooser(
+                "stay",
+                t("driver.which"),
+                {
+                    one["session_id"]: f"{shown.day(one['arrival'])} · {one['session_id']}"
+                    for one in latest_first
+                },
+                chosen,
+                href=lambda name: f"/driver?session={quote(name, safe='')}",
             )
-            with chooser:
-                for name in mine:
-                    option = text(name, "option", value=name)
-                    if name == chosen:
-                        option.props["selected"] = True
     await DriverView(visit, chosen).build()
 
 
@@ -494,4 +521,5 @@ PAGE = Page(
     icon="directions_car",
     roles=frozenset({Role.DRIVER}),
     build=_build,
+    says_pause=True,
 )

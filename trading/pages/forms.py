@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
+from trading.chain.fields import checked_address
 from trading.errors import OptionError
 from trading.pages.parts import button, focus, icon, tag, text
 from trading.units import amount_ueur, price_ueur_per_kwh
+
+if TYPE_CHECKING:
+    from trading.pages.site import Visit
 
 AT_FIRST = "^value"
 """What a field holds at first. Were it `value`, every drawing would put it in again, over what a
@@ -91,6 +96,27 @@ def fold(title: str) -> Iterator[None]:
         yield
 
 
+_OPEN = """(box) => {
+  if (!box || box.open) return;
+  const from = document.activeElement, section = from && from.closest("section");
+  if (section) Object.assign(box, {from, heading: section.querySelector("h2")});
+  box.showModal();
+  const until = Date.now() + 30000;
+  const look = () => {
+    const at = document.activeElement, {from, heading} = box;
+    const isGone = !from.isConnected || !from.getClientRects().length;
+    if (at !== document.body && at !== from) return;
+    if (isGone && heading) {
+      heading.tabIndex = -1;
+      heading.focus();
+    } else if (Date.now() < until && !box.open) setTimeout(look, 100);
+  };
+  box.onclose = () => box.from && setTimeout(look, 0);
+}"""
+"""Opens a dialog. The browser gives the focus back to what opened it; where that is gone by then,
+or goes soon after because of what was sent, the keyboard goes on from its section's heading."""
+
+
 class Dialog:
     """A dialog that shows what will be sent, and asks once; Escape leaves it."""
 
@@ -109,7 +135,7 @@ class Dialog:
             yield
             with tag("div", "pc-actions"):
                 button(self._close, self.leave)
-        self._box.run_method("showModal")
+        self._open()
 
     def once(self, label: str, act: Callable[[], Awaitable[None]]) -> Element:
         """A button that sends what is shown: pressed again while that goes on, it does nothing."""
@@ -143,11 +169,14 @@ class Dialog:
                 yield
             with tag("div", "pc-actions"):
                 button(self._close, self.leave)
-        self._box.client.run_javascript(
-            f"(e => e && !e.open && e.showModal())(document.getElementById('{self._box.html_id}'))"
-        )
+        self._open()
         # What was pressed is gone, and the keyboard must not begin at the top of the page.
         focus(heading)
+
+    def _open(self) -> None:
+        self._box.client.run_javascript(
+            f"({_OPEN})(document.getElementById('{self._box.html_id}'))"
+        )
 
     async def leave(self) -> None:
         """Close it."""
@@ -167,8 +196,13 @@ def notice(sentence: str, *, kind: str = "wait") -> Element:
     return found
 
 
-def price_of(field: Field, wrong: str) -> int | None:
-    """A price in EUR/kWh as typed, in micro-euro; None after a complaint of `wrong`."""
+def price_of(field: Field, wrong: str, *, visit: Visit | None = None) -> int | None:
+    """A price in EUR/kWh as typed, in micro-euro; None after a complaint of `wrong`.
+
+    With a visit a number is complained of, too, that its language reads as thousands.
+    """
+    if visit is not None and _is_either(field, visit):
+        return None
     try:
         return price_ueur_per_kwh(_point(field.value))
     except OptionError:
@@ -176,11 +210,25 @@ def price_of(field: Field, wrong: str) -> int | None:
         return None
 
 
-def amount_of(field: Field, wrong: str) -> int | None:
-    """An amount in EUR as typed, in micro-euro; None after a complaint of `wrong`."""
+def amount_of(field: Field, wrong: str, *, visit: Visit) -> int | None:
+    """An amount in EUR as typed, in micro-euro; None after a complaint of `wrong`.
+
+    A number that the visitor's language reads as thousands is complained of, too.
+    """
+    if _is_either(field, visit):
+        return None
     try:
         return amount_ueur(_point(field.value))
     except OptionError:
+        field.complain(wrong)
+        return None
+
+
+def address_of(field: Field, wrong: str) -> str | None:
+    """An address as typed, with its checksum; None after a complaint of `wrong`."""
+    try:
+        return checked_address(field.value)
+    except ValueError:
         field.complain(wrong)
         return None
 
@@ -191,6 +239,20 @@ def whole_of(field: Field, wrong: str, *, most: int) -> int | None:
         return int(field.value)
     field.complain(wrong)
     return None
+
+
+def _is_either(field: Field, visit: Visit) -> bool:
+    """Whether a number is a thousandfold by one reading: then both are named, and none is taken.
+
+    In English 1,000 is a thousand, and one with decimals for many who read English; 0,350 is not.
+    """
+    group, decimal = visit.shown.group_symbol, visit.shown.decimal_symbol
+    typed = field.value
+    if not re.fullmatch(rf"[1-9][0-9]{{0,2}}{re.escape(group)}[0-9]{{3}}", typed):
+        return False
+    whole, part = typed.replace(group, ""), typed.replace(group, decimal)
+    field.complain(visit.text("shell.either", typed=typed, whole=whole, part=part))
+    return True
 
 
 def _point(number: str) -> str:

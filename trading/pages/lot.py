@@ -309,7 +309,9 @@ class LotView:
         load: list[dict[str, Any]],
     ) -> None:
         shown = self.visit.shown
-        then = next((row for row in reversed(load) if _time(row["time"]) <= at), None)
+        # Of the meter interval that it is; an older one says nothing of it.
+        begins = _floor(at, dt.timedelta(seconds=self._now["meter_s"]))
+        then = next((row for row in reversed(load) if _time(row["time"]) == begins), None)
         values = {
             "here": shown.number(len(vehicles)),
             "yours_here": shown.number(len(vehicles)),
@@ -425,4 +427,11 @@ async def _build(visit: Visit) -> None:
     await LotView(visit).build()
 
 
-PAGE = Page(name="lot", path="/", icon="local_parking", roles=frozenset(Role), build=_build)
+PAGE = Page(
+    name="lot",
+    path="/",
+    icon="local_parking",
+    roles=frozenset(Role),
+    build=_build,
+    says_pause=True,
+)

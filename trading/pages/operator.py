@@ -9,7 +9,7 @@ import datetime as dt
 from typing import Any
 from urllib.parse import quote
 
-from trading.pages.parts import Cell, Rows, empty, figures, focus, say, tag, text
+from trading.pages.parts import Cell, PageChooser, Rows, empty, figures, focus, say, tag, text
 from trading.pages.question import Question, Vote, ending, rule_name
 from trading.pages.site import Page, Visit
 from trading.pages.trades import CHIPS, short
@@ -70,16 +70,14 @@ class Desk:
         asked = self.visit.request.query_params.get("node", "").lower()
         self._node = next((one for one in own if one.lower() == asked), own[0] if own else None)
         if len(own) > 1:
-            with tag("div", "pc-bar"), tag("label", "pc-chooser"):
-                text(self.visit.text("operator.which"))
-                chooser = tag("select").on(
-                    "change", js_handler="e => location.href = '/operator?node=' + e.target.value"
+            with tag("div", "pc-bar"):
+                PageChooser(
+                    "node",
+                    self.visit.text("operator.which"),
+                    {one: short(one) for one in own},
+                    self._node or "",
+                    href=lambda one: f"/operator?node={one}",
                 )
-                with chooser:
-                    for one in own:
-                        option = text(short(one), "option", value=one)
-                        if one == self._node:
-                            option.props["selected"] = True
 
     async def refresh(self) -> None:
         """Bring everything up to date."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -88,7 +88,8 @@ def refusal(title: str, error: Problem) -> Element:
         with tag("div"):
             text(title, "strong")
             said = ". ".join(part.rstrip(".") for part in (error.detail, error.hint) if part)
-            text(said + ".", "p")
+            # The API speaks English, on whatever page it is told.
+            text(said + ".", "p", lang="en")
     return found
 
 
@@ -140,3 +141,40 @@ class Rows(Element, component="static/rows.js"):
         if told != self.props["rows"]:
             self.props["rows"] = told
             self.update()
+
+
+class PageChooser(Element, component="static/page_chooser.js"):
+    """A select of the browser that leads to another page, or to this one as one likes it.
+
+    Who looks through it with arrow keys goes nowhere before Enter, or before leaving it; the page
+    that comes gives it the focus again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        options: Mapping[str, str],
+        value: str,
+        *,
+        href: Callable[[str], str] | None = None,
+        cookie: str = "",
+    ) -> None:
+        """Choose among `options`, shown text by name.
+
+        Args:
+            name: of the chooser, the same on every page that has it.
+            label: beside it.
+            options: what is shown, by value.
+            value: what is chosen now.
+            href: the page that a value leads to.
+            cookie: keeps a value instead, and this page is loaded again.
+        """
+        super().__init__()
+        self.props.update(
+            name=name, label=label, value=value, cookie=cookie,
+            options=[
+                {"value": one, "label": shown, "href": href(one) if href else ""}
+                for one, shown in options.items()
+            ],
+        )  # fmt: skip

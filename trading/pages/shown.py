@@ -8,7 +8,12 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import (
+    format_decimal,
+    format_percent,
+    get_decimal_symbol,
+    get_group_symbol,
+)
 
 from trading.units import UEUR_PER_EUR, WH_PER_KWH
 
@@ -83,6 +88,16 @@ class Shown:
         if time is None:
             return NONE
         return format_datetime(_time(time), "d MMM, HH:mm", tzinfo=self.zone, locale=self._locale)
+
+    @property
+    def decimal_symbol(self) -> str:
+        """What stands before decimals."""
+        return get_decimal_symbol(self._locale)
+
+    @property
+    def group_symbol(self) -> str:
+        """What stands between thousands."""
+        return get_group_symbol(self._locale)
 
     @property
     def _locale(self) -> Locale:

@@ -16,7 +16,7 @@ from nicegui.element import Element
 
 from trading.errors import PeerchargeError
 from trading.pages.client import Api, Drawings, SignedIn
-from trading.pages.parts import empty, icon, link, refusal, tag, text
+from trading.pages.parts import PageChooser, empty, icon, link, refusal, tag, text
 from trading.pages.shown import Shown
 from trading.pages.signin import (
     LANGUAGE,
@@ -27,6 +27,7 @@ from trading.pages.signin import (
     language_of,
     plain_page,
 )
+from trading.pages.standing import Standing
 from trading.pages.texts import Texts, languages
 from trading.web.auth import Role, unauthorized
 from trading.web.limits import RateLimit
@@ -37,6 +38,7 @@ THEMES = ("auto", "light", "dark")
 REFRESH_S = 1.0
 LOADS_PER_S, LOADS_AT_ONCE = 10.0, 200
 """Pages that one visitor may open; each takes some 0.4 MB until it is closed, or for a minute."""
+STANDING_S = 5.0
 
 T = TypeVar("T")
 
@@ -52,6 +54,7 @@ class Page:
         roles: who may see it.
         build: puts its content into the frame.
         in_navigation: whether the head leads to it.
+        says_pause: whether it says above all else that the consortium is paused.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Page:
     roles: frozenset[Role]
     build: Callable[[Visit], Awaitable[None]]
     in_navigation: bool = True
+    says_pause: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,9 @@ def register(site: Site, page: Page) -> None:
                 await ui.context.client.connected()
                 told = await ui.run_javascript(_ZONE_OF_BROWSER)
                 visit.shown = Shown(language, _zone(str(told)) or ZoneInfo("UTC"))
+            standing = Standing(visit, says_pause=page.says_pause)
+            await standing.look()
+            ui.timer(STANDING_S, standing.look, immediate=False)
             await _build(visit, page, tag("div"))
         return None
 
@@ -292,12 +299,13 @@ def _settings(visit: Visit) -> None:
                 for one in door.identities()
             }
             options.setdefault(who.subject, who.subject)
-            _chooser(
+            here = quote(visit.request.url.path, safe="")
+            PageChooser(
+                "acting as",
                 visit.text("shell.acting_as"),
                 options,
                 who.subject,
-                f"value => location.href='{START}?as='+encodeURIComponent(value)"
-                "+'&to='+encodeURIComponent(location.pathname)",
+                href=lambda name: f"{START}?as={quote(name, safe='')}&to={here}",
             )
         else:
             roles = ", ".join(visit.text(f"role.{role}") for role in sorted(who.roles))
@@ -306,27 +314,10 @@ def _settings(visit: Visit) -> None:
         named = {name: visit.text(f"shell.theme_{name}") for name in THEMES}
         theme = visit.request.cookies.get(THEME, "auto")
         language = visit.shown.language
-        _chooser(visit.text("shell.language"), dict(languages()), language, _keeps(LANGUAGE))
-        _chooser(visit.text("shell.theme"), named, theme, _keeps(THEME))
-
-
-def _keeps(cookie: str) -> str:
-    return (
-        f"value => {{document.cookie='{cookie}='+value+';path=/;samesite=lax;max-age=31536000';"
-        "location.reload()}"
-    )
-
-
-def _chooser(label: str, options: dict[str, str], value: str, handler: str) -> None:
-    """A plain select of the browser, which every keyboard and screen reader knows."""
-    with tag("label", "pc-chooser"):
-        text(label)
-        chooser = tag("select").on("change", js_handler=f"e => ({handler})(e.target.value)")
-        with chooser:
-            for name, shown in options.items():
-                option = text(shown, "option", value=name)
-                if name == value:
-                    option.props["selected"] = True
+        PageChooser(
+            "language", visit.text("shell.language"), languages(), language, cookie=LANGUAGE
+        )
+        PageChooser("theme", visit.text("shell.theme"), named, theme, cookie=THEME)
 
 
 def _not_yours(visit: Visit, page: Page) -> None:

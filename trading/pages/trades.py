@@ -10,7 +10,7 @@ from nicegui.element import Element
 
 from trading.pages.client import SignedIn
 from trading.pages.files import file_at, files, given
-from trading.pages.parts import Cell, Rows, empty, link, tag, text
+from trading.pages.parts import Cell, PageChooser, Rows, empty, link, tag
 from trading.pages.site import Page, Site, Visit
 from trading.web.auth import Role
 from trading.web.problems import Problem
@@ -109,18 +109,14 @@ class _Trades:
 
     async def build(self) -> None:
         t = self.visit.text
-        with tag("div", "pc-bar"), tag("label", "pc-chooser"):
-            text(t("trades.which"))
-            chooser = tag("select").on(
-                "change",
-                js_handler="e => location.href = '/trades'"
-                " + (e.target.value ? '?state=' + e.target.value : '')",
+        with tag("div", "pc-bar"):
+            PageChooser(
+                "state",
+                t("trades.which"),
+                {name: t(f"trades.{name or 'all'}") for name in ("", *STATES)},
+                self.state or "",
+                href=lambda name: f"/trades?state={name}" if name else "/trades",
             )
-            with chooser:
-                for name in ("", *STATES):
-                    option = text(t(f"trades.{name or 'all'}"), "option", value=name)
-                    if name == (self.state or ""):
-                        option.props["selected"] = True
         self.none = self._none()
         above = self._turn(t("trades.turn_above"), "pc-on-phone")
         with tag("section", "pc-card") as self.card:

@@ -20,12 +20,22 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    make_url,
+    select,
+    update,
+)
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
 
 from trading.errors import OptionError, StoreError
-from trading.store.schema import IDENTITY
+from trading.store.schema import IDENTITY, LOOKED_AT
 
 BUSY_S = 10
 """How long a locked SQLite file is waited for."""
@@ -101,6 +111,21 @@ class Database:
                         f"{value}; use the database of this {name.replace('_', ' ')}, or another "
                         "file for a new one."
                     )
+
+    def looked(self, at: float) -> None:
+        """Keep when the chain was last looked at, Unix seconds, for whoever reads this database.
+
+        Raises:
+            StoreError: it failed.
+        """
+        value = f"{at:.3f}"
+        with self.begin() as connection:
+            columns = IDENTITY.c
+            found = connection.execute(
+                update(IDENTITY).where(columns.name == LOOKED_AT).values(value=value)
+            )
+            if not found.rowcount:
+                connection.execute(insert(IDENTITY).values(name=LOOKED_AT, value=value))
 
 
 @contextmanager

@@ -33,6 +33,8 @@ IDENTITY = Table(
     Column("value", Text, nullable=False),
 )
 """Which contract on which chain this database belongs to, and whose it is."""
+LOOKED_AT = "looked_at"
+"""A row of `IDENTITY`: Unix seconds of a complete look at that chain, not long before the last."""
 
 SESSIONS = Table(
     "sessions",

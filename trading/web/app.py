@@ -32,6 +32,7 @@ from trading.web.routes import (
 from trading.web.rows import HealthOut
 from trading.web.source import Source
 from trading.web.streams import MOST_STREAMS, Pulse
+from trading.web.views import utc
 from trading.web.writes import WriteLog
 
 VERSION = "1"
@@ -156,14 +157,20 @@ def _add_health(app: FastAPI, source: Source) -> None:
         """Whether the service can answer; open to everybody."""
         try:
             with source.look() as connection:
-                head = source.head(connection)
+                head, looked_at = source.head(connection), source.looked_at(connection)
         except StoreError:
             response.status_code = 503
-            return _health("failing", None)
-        return _health("ok", head)
+            return _health("failing", None, None)
+        return _health("ok", head, looked_at)
 
-    def _health(status: Any, head: int | None) -> HealthOut:
-        return HealthOut(status=status, service="web", head=head, market=source.publication.digest)
+    def _health(status: Any, head: int | None, looked_at: float | None) -> HealthOut:
+        return HealthOut(
+            status=status,
+            service="web",
+            head=head,
+            looked_at=None if looked_at is None else utc(looked_at),
+            market=source.publication.digest,
+        )
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

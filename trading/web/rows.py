@@ -14,6 +14,10 @@ from pydantic import BaseModel, Field
 from trading.store.journal import EntryName
 
 Time = dt.datetime
+LOOKED = (
+    "When the engine last looked at the chain, to ten seconds; null before it did. What is older "
+    "than a minute was left by an engine that stands still, or has no way to the chain."
+)
 TradeState = Literal["written", "pending", "confirmed", "settled", "rejected", "cancelled",
                      "expired", "refused"]  # fmt: skip
 BatchState = Literal["written", "pending", "confirmed", "settled", "rejected", "cancelled",
@@ -249,6 +253,7 @@ class ConsortiumOut(BaseModel):
     aggregators: list[str]
     lots: list[LotOut]
     head: int | None = Field(description="Last block seen.")
+    looked_at: Time | None = Field(description=LOOKED)
     is_connected: bool = Field(
         description="Whether this service has a way to the chain, and so shows what could be sent."
     )
@@ -346,4 +351,5 @@ class HealthOut(BaseModel):
     status: Literal["ok", "failing"]
     service: Literal["web"]
     head: int | None = Field(description="Last block that the engine has seen.")
+    looked_at: Time | None = Field(description=LOOKED)
     market: str = Field(description="Digest of the lot's published market.")

@@ -40,6 +40,7 @@ from trading.store.schema import (
     BATCHES,
     IDENTITY,
     INTERVALS,
+    LOOKED_AT,
     MIRROR_ACCOUNTS,
     MIRROR_BATCHES,
     MIRROR_BLOCKS,
@@ -266,6 +267,11 @@ class Source:
     def identity(self, connection: Connection) -> dict[str, str]:
         """Which contract on which chain it is."""
         return {row.name: row.value for row in connection.execute(select(IDENTITY))}
+
+    def looked_at(self, connection: Connection) -> float | None:
+        """When the engine last looked at the chain, Unix seconds; None before it did."""
+        value = self.identity(connection).get(LOOKED_AT)
+        return None if value is None else float(value)
 
     def newest_event(self, connection: Connection) -> Place | None:
         """The last event of the contract; the whole mirror follows from it and those before."""

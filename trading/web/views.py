@@ -184,15 +184,27 @@ def _orders(publication: Publication, seen: Seen, start_s: int) -> list[OrderRow
 def load_between(
     source: Source, connection: Connection, since_s: int, until_s: int
 ) -> list[LoadRow]:
-    """Mean power of the meter intervals from `since_s` to `until_s`, with trading and without."""
-    seen = _seen(source, connection, since_s, until_s)
-    if seen is None:
+    """Mean power of the meter intervals from `since_s` to `until_s`, with trading and without.
+
+    From the first session on up to now there is a row for every one of them, also while nobody
+    stands in the lot; and after now, where sessions are there before they come, up to the last.
+    """
+    publication = source.publication
+    first = first_interval(publication, source.sessions(connection))
+    if first is None:
         return []
-    rows: list[LoadRow] = source.remembered.get(
-        ("load", seen.basis), lambda: _load(source.publication, seen.present)
-    )
-    times = [row.time for row in rows]
-    return rows[bisect_left(times, utc(since_s)) : bisect_left(times, utc(until_s))]
+    seen = _seen(source, connection, since_s, until_s)
+    rows: list[LoadRow] = [] if seen is None else source.remembered.get(
+        ("load", seen.basis), lambda: _load(publication, seen.present)
+    )  # fmt: skip
+    step = publication.rules.metered_s
+    known = {unix_s(row.time): row for row in rows}
+    last = max(source.lot_time_s(connection), max(known, default=0))
+    start = -(-max(since_s, first) // step) * step
+    return [
+        known.get(at) or LoadRow(time=utc(at), grid_only_w=0, with_p2p_w=0, p2p_w=0)
+        for at in range(start, min(until_s, last + 1), step)
+    ]
 
 
 def _load(publication: Publication, present: Present) -> list[LoadRow]:

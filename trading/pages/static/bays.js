@@ -1,12 +1,14 @@
 // The lot as an SVG: bays in rows along aisles, vehicles in them, power between them as arcs.
 // Rows follow from the width, so that a phone has many short rows and a desk few long ones.
 const W = 58, H = 84, GAP = 8, AISLE = 56, TOP = 6;
+const MOST_SCALE = 1.3;
 const CAR_TOP = 8, CAR_BOTTOM = H - 18;
 
 export default {
   template: `
     <div class="pc-bays" ref="box">
-      <svg :viewBox="'0 0 ' + width + ' ' + height" role="img" :aria-label="summary">
+      <svg :viewBox="'0 0 ' + width + ' ' + height" role="img" :aria-label="summary"
+           :style="{ width: shownWidth + 'px' }">
         <g v-for="bay in places" :key="bay.n" :transform="'translate(' + bay.x + ' ' + bay.y + ')'">
           <rect class="pc-bay" :width="${W}" :height="${H}" rx="6" />
           <text class="pc-bay-number" :x="${W / 2}" y="${H - 6}">{{ bay.n }}</text>
@@ -52,8 +54,12 @@ export default {
       return JSON.parse(this.told);
     },
     perRow() {
-      const scale = this.room < 600 ? 0.72 : 1;
+      const scale = this.room < 600 ? 0.85 : 1;
       return Math.max(4, Math.floor((this.room / scale + GAP) / (W + GAP)));
+    },
+    shownWidth() {
+      // As wide as there is room, and a small lot no larger than its letters are meant to be read.
+      return Math.min(this.room, MOST_SCALE * this.width);
     },
     rows() {
       return Math.max(1, Math.ceil(this.lot.bays / this.perRow));

@@ -4,20 +4,46 @@
 import { echarts } from "nicegui-echart";
 
 const QUIET = { color: "#7a7a7a" };
-const ABOVE = 34;
+const ABOVE = 10;
 
 export default {
-  template: `<div class="pc-chart" role="img" :aria-label="words"></div>`,
+  // The legend is the page's own, so that it has as many lines as it needs.
+  template: `
+    <div>
+      <ul class="pc-legend" aria-hidden="true">
+        <li v-for="one in legend" :key="one.key">
+          <svg width="28" height="12" viewBox="0 0 28 12">
+            <line x1="0" y1="6" x2="28" y2="6" :stroke="one.color" :stroke-width="one.width" :stroke-dasharray="one.dashes" />
+            <path v-if="one.symbol === 'triangle'" d="M14 1 L19 10 L9 10 Z" :fill="one.color" />
+            <circle v-else-if="one.symbol" cx="14" cy="6" r="4" :fill="one.color" />
+          </svg>
+          <span>{{ one.name }}</span>
+        </li>
+      </ul>
+      <div ref="chart" class="pc-chart" role="img" :aria-label="words"></div>
+    </div>`,
   props: { told: String, words: String, names: Object, styles: Object, mark: String },
   mounted() {
-    this.chart = echarts.init(this.$el, null, { renderer: "svg" });
+    this.chart = echarts.init(this.$refs.chart, null, { renderer: "svg" });
     this.watcher = new ResizeObserver(() => this.chart.resize());
-    this.watcher.observe(this.$el);
+    this.watcher.observe(this.$refs.chart);
     this.draw();
   },
   unmounted() {
     this.watcher.disconnect();
     this.chart.dispose();
+  },
+  computed: {
+    legend() {
+      return Object.keys(JSON.parse(this.told).series).map((key) => {
+        const { lineStyle, showSymbol, symbol } = this.styles[key];
+        return {
+          key, name: this.names[key], color: lineStyle.color, width: lineStyle.width,
+          dashes: { dashed: "7 4", dotted: "2 3" }[lineStyle.type] || "none",
+          symbol: showSymbol ? symbol || "circle" : "",
+        };
+      });
+    },
   },
   watch: {
     told() {
@@ -27,7 +53,15 @@ export default {
   methods: {
     draw() {
       const told = JSON.parse(this.told);
-      const number = new Intl.NumberFormat(document.documentElement.lang || undefined);
+      const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang || undefined;
+      const number = new Intl.NumberFormat(language);
+      const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+      // A clock, and where a day begins which day it is.
+      const clock = (time) => {
+        const at = new Date(time), two = (value) => String(value).padStart(2, "0");
+        const said = `${two(at.getHours())}:${two(at.getMinutes())}`;
+        return said === "00:00" ? `${said}\n${day.format(at)}` : said;
+      };
       const times = told.minutes.map((minute) => told.start + 60000 * minute);
       const series = Object.entries(told.series).map(([key, values]) => ({
         name: this.names[key],
@@ -50,16 +84,11 @@ export default {
         {
           animation: false,
           grid: { left: 8, right: 12, top: ABOVE, bottom: 8, containLabel: true },
-          legend: {
-            // One line that scrolls, whatever the words' length, so that it never lies on the chart.
-            type: "scroll", top: 0, left: 0, right: 0, itemWidth: 22, textStyle: QUIET,
-            pageTextStyle: QUIET, data: series.map((one) => one.name),
-          },
           tooltip: {
             trigger: "axis", confine: true,
             valueFormatter: (value) => (value == null ? "–" : number.format(value)),
           },
-          xAxis: { type: "time", axisLabel: { ...QUIET, formatter: "{HH}:{mm}", hideOverlap: true } },
+          xAxis: { type: "time", axisLabel: { ...QUIET, formatter: clock, hideOverlap: true, lineHeight: 15 } },
           yAxis: {
             type: "value", axisLabel: { ...QUIET, formatter: (value) => number.format(value) },
             splitLine: { lineStyle: { color: "#7a7a7a33" } },

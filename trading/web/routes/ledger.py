@@ -138,7 +138,7 @@ def consortium(_who: Anyone, source: From) -> ConsortiumOut:
     """What the authority set: quorum, price band, who takes part."""
     with source.look() as connection:
         ledger, identity = source.consortium(connection), source.identity(connection)
-        head = source.head(connection)
+        head, looked_at = source.head(connection), source.looked_at(connection)
     return ConsortiumOut(
         chain_id=int(identity.get("chain", 0)),
         contract=identity.get("contract", ""),
@@ -156,6 +156,7 @@ def consortium(_who: Anyone, source: From) -> ConsortiumOut:
             for lot, account in sorted(ledger.lots.items())
         ],
         head=head,
+        looked_at=None if looked_at is None else utc(looked_at),
         is_connected=source.chain is not None,
     )
 

@@ -110,7 +110,7 @@ def list_load(
     """The lot's load by meter interval, with trading and without; at most seven days at a time.
 
     It is computed from sessions and confirmed trades, as operators compute it; where sessions are
-    there before they come, as in a replay, so is the load.
+    there before they come, as in a replay, so is the load. While nobody stands in the lot it is 0.
     """
     with source.look() as connection:
         between = window(source, connection, since, until)
