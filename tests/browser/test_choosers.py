@@ -17,18 +17,18 @@ def test_arrow_keys_look_through_a_chooser_and_enter_goes_on(browser, day):
         chooser.focus()
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowDown")
-        expect(chooser).to_have_value("confirmed")
+        expect(chooser).to_have_value("pending")
         page.wait_for_timeout(300)
         assert page.url.endswith("/trades")
         page.keyboard.press("Enter")
-        page.wait_for_url("**/trades?state=confirmed")
+        page.wait_for_url("**/trades?state=pending")
         expect(chooser).to_be_focused()
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Escape")
-        expect(chooser).to_have_value("confirmed")
+        expect(chooser).to_have_value("pending")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Tab")
-        page.wait_for_url("**/trades?state=settled")
+        page.wait_for_url("**/trades?state=confirmed")
 
 
 def test_what_is_kept_in_a_cookie_is_chosen_the_same_way(browser, day):

@@ -7,8 +7,6 @@ from copy import deepcopy
 from zoneinfo import ZoneInfo
 
 import pytest
-from nicegui import Client, core
-from nicegui.page import page
 
 from trading.chain.artifacts import load
 from trading.chain.contract import NOBODY
@@ -73,26 +71,6 @@ class FakeVisit:
     async def every(self, refresh):
         self.refresh = refresh
         await refresh()
-
-
-@pytest.fixture
-def client(monkeypatch):
-    """A page's client that no browser is connected to."""
-
-    async def make():
-        monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
-        return Client(page("/nothing"), request=None)
-
-    with asyncio.Runner() as runner:
-        found = runner.run(make())
-
-        async def inside(work):
-            with found:
-                return await work
-
-        found.run = lambda work: runner.run(inside(work))
-        yield found
-        found.delete()
 
 
 def shown(client):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.pages.test_acts import CONSORTIUM, OUTLOOK, FakeVisit, client  # noqa: F401
+from tests.pages.test_acts import CONSORTIUM, OUTLOOK, FakeVisit
 from trading.pages.driver import _build, current_stay
 from trading.pages.parts import PageChooser
 
@@ -37,7 +37,7 @@ def test_the_stay_that_is_here_comes_before_the_next_and_that_before_the_last(ti
         assert begins + hours == max(at + long for at, long in times)
 
 
-def test_the_page_opens_with_the_current_stay_and_names_days(client):  # noqa: F811
+def test_the_page_opens_with_the_current_stay_and_names_days(client):
     stays = [stay("b", -30, 2), stay("a", -1, 3), stay("c", 40, 2), stay("not mine", -1, 3)]
     visit = FakeVisit(
         {

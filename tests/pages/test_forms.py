@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.pages.test_acts import FakeVisit, authority_answers, client, shown  # noqa: F401
+from tests.pages.test_acts import FakeVisit, authority_answers, shown
 from trading.pages.authority import AuthorityView
 from trading.pages.forms import Field, address_of, amount_of, price_of
 from trading.pages.parts import refusal
@@ -78,7 +78,7 @@ def test_an_address_gets_its_checksum():
     assert address_of(typed(MIXED.lower()), "wrong") == address_of(typed(MIXED), "wrong") == MIXED
 
 
-def test_a_wrong_address_is_told_at_its_field_and_not_sent(client):  # noqa: F811
+def test_a_wrong_address_is_told_at_its_field_and_not_sent(client):
     visit = FakeVisit(authority_answers())
     sent = []
     visit.send = lambda *asked: sent.append(asked)
@@ -93,7 +93,7 @@ def test_a_wrong_address_is_told_at_its_field_and_not_sent(client):  # noqa: F81
     assert sent == []
 
 
-def test_what_the_api_says_is_marked_as_english(client):  # noqa: F811
+def test_what_the_api_says_is_marked_as_english(client):
     async def tell():
         return refusal("Det lykkedes ikke", Problem(409, "the contract refuses", "look again"))
 
@@ -102,7 +102,7 @@ def test_what_the_api_says_is_marked_as_english(client):  # noqa: F811
     assert said.props["lang"] == "en"
 
 
-def test_a_field_that_was_complained_of_says_so_to_all(client):  # noqa: F811
+def test_a_field_that_was_complained_of_says_so_to_all(client):
     async def ask():
         field = Field("Amount")
         field.value = "1,000"

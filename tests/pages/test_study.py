@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.pages.test_acts import FakeVisit, client, press, shown  # noqa: F401
+from tests.pages.test_acts import FakeVisit, shown
 from trading.pages.study import _Found, _Studies
 from trading.web.problems import Problem
 
@@ -26,14 +26,14 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def found(client, answer):  # noqa: F811
+def found(client, answer):
     visit = FakeVisit({"/studies/s-1": answer})
     visit.request = SimpleNamespace(path_params={"study": "s-1"})
     client.run(_Found(visit).build())
     return visit
 
 
-def test_one_under_way_says_how_far_it_is_and_then_what_came_of_it(client):  # noqa: F811
+def test_one_under_way_says_how_far_it_is_and_then_what_came_of_it(client):
     visit = found(client, STUDY)
     assert "Mechanisms: 1 of 3" in shown(client)
     assert "This comparison left no results." not in shown(client)
@@ -52,7 +52,7 @@ def test_one_under_way_says_how_far_it_is_and_then_what_came_of_it(client):  # n
     assert len(visit.asked) == asked, "what has ended stays as it is"
 
 
-def test_an_unknown_one_leads_back_to_the_list_without_a_word_of_paths(client):  # noqa: F811
+def test_an_unknown_one_leads_back_to_the_list_without_a_word_of_paths(client):
     found(client, Problem(404, "there is no such comparison", "GET /api/v1/studies lists them."))
     said = shown(client)
     assert "There is no such comparison." in said
@@ -61,7 +61,7 @@ def test_an_unknown_one_leads_back_to_the_list_without_a_word_of_paths(client): 
 
 
 @pytest.mark.parametrize("unticked", [["pro-rata", "mcafee"], ["middle"]])
-def test_without_a_mechanism_or_a_price_nothing_is_sent(client, unticked):  # noqa: F811
+def test_without_a_mechanism_or_a_price_nothing_is_sent(client, unticked):
     visit = FakeVisit({"/studies/options": OPTIONS, "/studies": []})
     sent = []
 

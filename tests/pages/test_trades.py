@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.pages.test_acts import FakeVisit, client, shown  # noqa: F401
+from tests.pages.test_acts import FakeVisit, shown
 from trading.pages.parts import Rows
 from trading.pages.trade import _Path
 from trading.pages.trades import _Trades
@@ -41,7 +41,7 @@ class Visit(FakeVisit):
             await refresh()
 
 
-def listed(client, trades, *, role=Role.AGGREGATOR, following=None, **query):  # noqa: F811
+def listed(client, trades, *, role=Role.AGGREGATOR, following=None, **query):
     """The list that a visitor sees, and the visit."""
     answer = trades if isinstance(trades, Problem) else {"items": trades, "next": following}
     visit = Visit({"/trades": answer}, role, query=query)
@@ -49,12 +49,12 @@ def listed(client, trades, *, role=Role.AGGREGATOR, following=None, **query):  #
     return visit
 
 
-def table(client):  # noqa: F811
+def table(client):
     (found,) = [one for one in client.elements.values() if isinstance(one, Rows)]
     return found.props["columns"], found.props["rows"]
 
 
-def links(client):  # noqa: F811
+def links(client):
     """What can be pressed that leads somewhere: words and address."""
     return [
         (one.text, one.props["href"])
@@ -63,7 +63,7 @@ def links(client):  # noqa: F811
     ]
 
 
-def test_a_driver_sees_what_its_own_vehicle_paid_or_received(client):  # noqa: F811
+def test_a_driver_sees_what_its_own_vehicle_paid_or_received(client):
     listed(client, [HIDDEN_SELLER, HIDDEN_BUYER, TRADE], role=Role.DRIVER)
     columns, rows = table(client)
     assert columns[4:6] == ["Price", "Paid (−), got (+)"]
@@ -76,7 +76,7 @@ def test_a_driver_sees_what_its_own_vehicle_paid_or_received(client):  # noqa: F
 
 
 @pytest.mark.parametrize("role", [Role.AGGREGATOR, Role.OPERATOR, Role.AUTHORITY])
-def test_others_are_told_that_it_is_the_buyers_money(client, role):  # noqa: F811
+def test_others_are_told_that_it_is_the_buyers_money(client, role):
     listed(client, [TRADE], role=role)
     columns, (row,) = table(client)
     assert dict(zip(columns, row, strict=True)) | {
@@ -84,12 +84,12 @@ def test_others_are_told_that_it_is_the_buyers_money(client, role):  # noqa: F81
     } == dict(zip(columns, row, strict=True))  # fmt: skip
 
 
-def test_who_knows_accounts_alone_is_told_these(client):  # noqa: F811
+def test_who_knows_accounts_alone_is_told_these(client):
     listed(client, [NAMELESS], role=Role.AUTHORITY)
     assert table(client)[1][0][1:3] == ["account 7", "account 9"]
 
 
-def test_nothing_is_said_of_trades_before_the_first_answer(client):  # noqa: F811
+def test_nothing_is_said_of_trades_before_the_first_answer(client):
     visit = listed(client, Problem(503, "the database cannot be read just now"), state="pending")
     assert links(client) == []
     assert not any("trade" in one.lower() for one in shown(client))
@@ -102,7 +102,7 @@ def test_nothing_is_said_of_trades_before_the_first_answer(client):  # noqa: F81
 
 
 @pytest.mark.parametrize("status", [404, 422])
-def test_a_cursor_that_is_none_leads_to_the_latest(client, status):  # noqa: F811
+def test_a_cursor_that_is_none_leads_to_the_latest(client, status):
     visit = listed(client, Problem(status, "no such cursor"), state="settled", cursor="garbage")
     assert "There is nothing earlier here." in shown(client)
     assert links(client) == [("Latest", "/trades?state=settled")]
@@ -110,14 +110,14 @@ def test_a_cursor_that_is_none_leads_to_the_latest(client, status):  # noqa: F81
     assert visit.asked == ["/trades"], "it is not asked again"
 
 
-def test_no_rows_behind_a_cursor_lead_to_the_latest(client):  # noqa: F811
+def test_no_rows_behind_a_cursor_lead_to_the_latest(client):
     listed(client, [], state="pending", cursor="of a page before")
     assert "There is nothing earlier here." in shown(client)
     assert "There are no such trades yet." not in shown(client)
     assert links(client) == [("Latest", "/trades?state=pending")]
 
 
-def test_the_last_page_leads_to_the_latest_alone(client):  # noqa: F811
+def test_the_last_page_leads_to_the_latest_alone(client):
     listed(client, [TRADE], cursor="of a page before")
     assert links(client) == 2 * [("Latest", "/trades"), ("All as CSV", "/trades.csv")]
 
@@ -129,13 +129,13 @@ def test_the_last_page_leads_to_the_latest_alone(client):  # noqa: F811
         ({"state": "written"}, "No trade is in this state now."),
     ],
 )
-def test_what_is_said_where_there_are_none(client, query, said):  # noqa: F811
+def test_what_is_said_where_there_are_none(client, query, said):
     listed(client, [], **query)
     assert said in shown(client)
     assert links(client) == []
 
 
-def path(client, trade, role):  # noqa: F811
+def path(client, trade, role):
     answers = {
         f"/trades/{trade['trade_id']}": trade | {"history": []},
         f"/batches/{trade['batch_id']}": {
@@ -151,13 +151,13 @@ def path(client, trade, role):  # noqa: F811
     return shown(client)
 
 
-def test_the_path_of_a_trade_shows_a_seller_what_it_got(client):  # noqa: F811
+def test_the_path_of_a_trade_shows_a_seller_what_it_got(client):
     said = path(client, HIDDEN_BUYER, Role.DRIVER)
     assert "+1.23 EUR" in said
     assert "1.26 EUR" not in said
 
 
-def test_the_path_of_a_trade_shows_others_both_sides(client):  # noqa: F811
+def test_the_path_of_a_trade_shows_others_both_sides(client):
     said = path(client, NAMELESS, Role.AUTHORITY)
     for part in ("Buyer pays", "1.26 EUR", "Seller gets", "1.23 EUR"):
         assert part in said
