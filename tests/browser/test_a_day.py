@@ -79,7 +79,12 @@ def test_the_connections_limit_is_drawn_with_its_unit_in_the_heading(browser, da
         heading = page.get_by_role("heading", name="Potenza dalla rete (kW)")
         expect(heading).to_be_visible()
         chart = page.locator(".pc-chart").first
-        expect(chart.get_by_text("limite dell'allacciamento")).to_be_attached()
+        # The whole legend stands on a phone, in as many lines as it needs.
+        for said in ("senza scambi", "con gli scambi", "limite dell'allacciamento"):
+            named = page.locator(".pc-card li").get_by_text(said, exact=True)
+            expect(named).to_be_visible()
+            box = named.bounding_box()
+            assert 0 <= box["x"] < box["x"] + box["width"] <= 390
         expect(chart.locator('path[stroke="#d0451b"][stroke-dasharray]').first).to_be_attached()
         price = page.locator(".pc-chart").nth(1)
         expect(price.get_by_text("0,1", exact=True)).to_be_attached()

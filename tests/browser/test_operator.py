@@ -48,7 +48,7 @@ def test_an_operator_rejects_a_bad_batch_by_hand_and_the_buyer_has_its_money_bac
         expect(row).to_contain_text(REASON)
         expect(row.get_by_text("rejected", exact=True).last).to_be_visible()
         expect(card).to_have_count(0)
-        expect(page.get_by_role("status")).to_be_focused()
+        expect(page.locator(".pc-told")).to_be_focused()
         (trade, *_) = lied.get("/trades?state=rejected")["items"]
         buyer = trade["buyer_id"].replace(" ", "%20").replace(":", "%3A")
         page = who.go("/trades?state=rejected", as_=f"driver-{buyer}")
