@@ -34,6 +34,8 @@ def test_an_operator_rejects_a_bad_batch_by_hand_and_the_buyer_has_its_money_bac
         # Against the node only with a reason.
         card.get_by_role("button", name="Confirm …").click()
         expect(card.get_by_role("alert")).to_contain_text("Say why")
+        # Where the keyboard is led, and not before: it would be led away from the next button.
+        expect(card.get_by_label("Reason")).to_be_focused()
         card.get_by_label("Reason").fill(REASON)
         # The rest by keyboard alone.
         card.get_by_role("button", name="Reject …").press("Enter")
