@@ -196,12 +196,12 @@ def notice(sentence: str, *, kind: str = "wait") -> Element:
     return found
 
 
-def price_of(field: Field, wrong: str, *, visit: Visit | None = None) -> int | None:
+def price_of(field: Field, wrong: str, *, visit: Visit) -> int | None:
     """A price in EUR/kWh as typed, in micro-euro; None after a complaint of `wrong`.
 
-    With a visit a number is complained of, too, that its language reads as thousands.
+    A number that the visitor's language reads as thousands is complained of, too.
     """
-    if visit is not None and _is_either(field, visit):
+    if _is_either(field, visit):
         return None
     try:
         return price_ueur_per_kwh(_point(field.value))

@@ -158,8 +158,8 @@ class _Studies:
         whole = t("study.whole_number")
         share = whole_of(self.share, whole, most=100)
         seed = whole_of(self.seed, whole, most=2**32 - 1)
-        tariff = price_of(self.tariff, t("study.price_wrong"))
-        replacement = price_of(self.replacement, t("study.price_wrong"))
+        tariff = price_of(self.tariff, t("study.price_wrong"), visit=self.visit)
+        replacement = price_of(self.replacement, t("study.price_wrong"), visit=self.visit)
         choices = (self.mechanisms, self.pricings)
         for one in choices:
             one.complain("" if one.chosen else t("study.one_at_least"))
