@@ -219,6 +219,8 @@ def serving(
         OptionError: the address is none, or is taken.
     """
     with reserved(listen) if isinstance(listen, str) else listen as door:
+        # Connections take it over, and one that has just ended must not keep the next server away.
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         config = uvicorn.Config(
             _BoundedBody(app, most=MAX_BODY_BYTES, within_s=body_timeout_s),
             http=_impatient(idle_timeout_s),

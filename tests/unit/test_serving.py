@@ -373,9 +373,23 @@ def test_a_reserved_address_refuses_until_it_is_served() -> None:
         address = f"http://127.0.0.1:{door.getsockname()[1]}"
         with pytest.raises(httpx.ConnectError):
             httpx.get(address + "/health", timeout=PATIENCE_S)
+        with pytest.raises(OptionError, match="that is free"):
+            reserved(address.removeprefix("http://"))
         with serving(app, door) as served:
             assert served == address
             assert httpx.get(address + "/health", timeout=PATIENCE_S).is_success
+
+
+def test_an_address_is_free_again_as_soon_as_its_server_is_gone() -> None:
+    """Though the server ended a connection there, which the system remembers for a minute."""
+    app = service_app("test", health=lambda: (True, {}), registry=CollectorRegistry())
+    with reserved("127.0.0.1:0") as door, serving(app, door) as address:
+        connection = socket.create_connection(door.getsockname())
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(20).startswith(b"HTTP/1.1 200")
+    with connection, serving(app, address.removeprefix("http://")) as again:
+        assert again == address
+        assert httpx.get(again + "/health", timeout=PATIENCE_S).is_success
 
 
 @pytest.fixture

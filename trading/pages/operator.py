@@ -5,6 +5,7 @@ All of it comes from the operator's own node and from the chain, by the API.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import Any
 from urllib.parse import quote
@@ -32,6 +33,7 @@ class Desk:
         self.visit = visit
         self._node: str | None = None
         self._cards: dict[str, Question] = {}
+        self._turn = asyncio.Lock()
 
     async def build(self) -> None:
         """Put all of it onto the page."""
@@ -80,7 +82,11 @@ class Desk:
                 )
 
     async def refresh(self) -> None:
-        """Bring everything up to date."""
+        """Bring everything up to date; one after another, or two would show one batch twice."""
+        async with self._turn:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         visit = self.visit
         nodes = await visit.rows("/operator-nodes")
         operators = await visit.rows("/operators")
