@@ -221,6 +221,23 @@ def _state_cookie(state: str) -> str:
     return "peercharge_sign_in_" + sha256(state.encode()).hexdigest()[:8]
 
 
+def plain(texts: Texts, title: str, body: str) -> str:
+    """A document of its own, in the pages' style and without their socket.
+
+    Args:
+        texts: of the reader's language.
+        title: a text; also its heading.
+        body: HTML.
+    """
+    heading = escape(title)
+    return (
+        f"<!doctype html><html lang='{texts.language}'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{heading}</title><link rel='stylesheet' href='/pages/static/pages.css'></head>"
+        f"<body><main class='pc-plain'><h1>{heading}</h1>{body}</main></body></html>"
+    )
+
+
 def plain_page(request: Request, key: str, error: Problem | None = None) -> Response:
     """A page with one sentence, what the matter is, and the way to sign in.
 
@@ -230,13 +247,7 @@ def plain_page(request: Request, key: str, error: Problem | None = None) -> Resp
     said = "" if error is None else f"<p lang='en'>{escape(error.detail)}.</p>"
     wait_s = "" if error is None else error.headers.get("Retry-After", "")
     way = f"<p><a href='{START}'>{escape(texts('shell.sign_in'))}</a></p>" if not wait_s else ""
-    content = (
-        f"<!doctype html><html lang='{texts.language}'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>peercharge</title><link rel='stylesheet' href='/pages/static/pages.css'></head>"
-        f"<body><main class='pc-plain'><h1>peercharge</h1><p>{escape(texts(key))}</p>{said}"
-        f"{way}</main></body></html>"
-    )
+    content = plain(texts, "peercharge", f"<p>{escape(texts(key))}</p>{said}{way}")
     headers = {"Retry-After": wait_s, "Refresh": wait_s} if wait_s else {}
     return HTMLResponse(content, 200 if error is None else error.status, headers)
 

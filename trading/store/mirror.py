@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select
 
 from trading.chain import Consortium, LedgerEvent, Submission
 from trading.chain.rebuild import Fold, Ledger, RebuiltBatch
@@ -306,11 +306,6 @@ def stored_events(connection: Connection) -> Iterable[LedgerEvent]:
             position=row.position,
             actor=row.actor,
         )
-
-
-def count_events(connection: Connection) -> int:
-    """How many events the mirror holds."""
-    return int(connection.execute(select(func.count()).select_from(MIRROR_EVENTS)).scalar_one())
 
 
 def _replace(
